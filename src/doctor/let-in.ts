@@ -1,6 +1,6 @@
 /** Which users the rules of the configuration and the grants let in without a code, as the doors judge them. */
 import { presentSocket } from '../login/open.ts';
-import { wasEnrolled } from '../login/unenrolled.ts';
+import { wasEnrolled } from '../login/without-code.ts';
 import type { Enrolment, KeptGrant } from '../store/store.ts';
 import { thisHost, type Config } from '../system/config.ts';
 import { groupsByName, SERVICE_USER, userByName, type User } from '../system/users.ts';

@@ -1,8 +1,8 @@
 /** The people whose logins are checked, with what sshd's Match lines and the other checks need to know about them. */
-import { namesAreExact } from '../system/passwd-file.ts';
+import { namesAreExact } from '../system/accounts/passwd-file.ts';
 import { groupsByName, namesByUid, usersByName, usersByUid, type User } from '../system/users.ts';
 import { NO_UID, type Enrolment } from '../store/store.ts';
-import { matcherOf, matchesPattern } from '../system/ssh-patterns.ts';
+import { matcherOf, matchesPattern } from '../system/ssh/patterns.ts';
 import { patternsOf, type Criterion } from './sshd/files.ts';
 
 export interface Person {

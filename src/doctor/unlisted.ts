@@ -2,9 +2,9 @@
  * Accounts that the passwd database knows and may not list, as a directory service does: those whom the Match lines of sshd lead to, by name or
  * by group, so that sshd can be asked about them. sshd finds the groups of an account only where it exists, so nobody can be imagined there.
  */
-import { matchesPattern } from '../system/ssh-patterns.ts';
+import { matchesPattern } from '../system/ssh/patterns.ts';
 import { groupEntries, usersByName, type GroupEntry } from '../system/users.ts';
-import { namesAreExact } from '../system/passwd-file.ts';
+import { namesAreExact } from '../system/accounts/passwd-file.ts';
 import { messageOf } from '../error.ts';
 import { namesUpTo, plural } from '../lists.ts';
 import type { Finding } from './finding.ts';

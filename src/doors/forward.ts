@@ -3,20 +3,20 @@ import { messageOf } from '../error.ts';
 import { recordRefusal } from '../login/open.ts';
 import { identityOf } from '../system/certificates.ts';
 import type { Config } from '../system/config.ts';
-import { openJudges, type JudgesAsked } from '../wire/judges.ts';
+import { openFleetJudges, type FleetAccess } from '../wire/fleet-judges.ts';
 import type { Health } from '../wire/ping.ts';
-import { WIRE, parseAnswer, printQuestion, printRefusal, type Account, type Question, type ToldRefusal } from '../wire/question.ts';
+import { WIRE, parseAnswer, printQuestion, printRefusal, type AskedAccount, type Question, type ToldRefusal } from '../wire/question.ts';
 import type { Outcome } from '../wire/verifier.ts';
 import { sayFault } from './serve-health.ts';
 
 interface Asking {
   readonly config: Config;
-  readonly account: Account;
+  readonly account: AskedAccount;
   readonly now: () => number;
 }
 
 /** They last as long as the process. */
-const judges = openJudges();
+const judges = openFleetJudges();
 
 /**
  * The outcome that a judge gives; undefined: ask the person. Where none answers, a refusal with a record in the log of this host, outside
@@ -48,16 +48,16 @@ export async function memberHealth(config: Config, untilMs: number): Promise<Hea
 }
 
 /** Closes the connections. */
-export function leaveJudges(): void {
+export function leaveFleetJudges(): void {
   judges.close();
 }
 
-function askedBy({ judges: setting }: Config): JudgesAsked {
+function askedBy({ judges: setting }: Config): FleetAccess {
   return { servers: setting.servers, identity: () => identityOf(setting) };
 }
 
 /** The judges know no socket of a user, so the account is named. They have the sealed files in their store. */
-function lineOf(asked: Question | ToldRefusal, account: Account): string {
+function lineOf(asked: Question | ToldRefusal, account: AskedAccount): string {
   if (!('ask' in asked)) return printRefusal({ ...asked, account });
   return printQuestion({ ...asked, account, files: asked.files.map(({ context }) => ({ context, sealed: '', wrong: '' })) });
 }

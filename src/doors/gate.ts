@@ -7,19 +7,18 @@ import { isatty } from 'node:tty';
 import type { Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
 import { readings, typedLine } from '../otp/proof.ts';
-import { askingFor, keyCommand, requireNoLimits } from '../system/authorized-keys.ts';
+import { askingFor, keyCommand, requireNoLimits } from '../system/ssh/authorized-keys.ts';
 import type { Config } from '../system/config.ts';
 import { openConversation } from '../terminal/conversation.ts';
 import { say, sayError, sayHint } from '../terminal/printer.ts';
 import { onEndingSignals } from '../system/bytes.ts';
-import { authInfo, clientAddress, keyDigestOf, sshConnection } from '../system/ssh-session.ts';
+import { authInfo, clientAddress, keyDigestOf, keyTypeOf, sshConnection } from '../system/ssh/session.ts';
 import { entryOf, realUser, type User } from '../system/users.ts';
 import { openVerifier, presentSocket, refuseAtGate, type OpenOptions } from '../login/open.ts';
 import { reasonOf } from '../login/record.ts';
-import { seemsFree } from '../login/ruling.ts';
+import { groupFacts, seemsFree } from '../login/ruling.ts';
 import type { Reason } from '../verdict/reasons.ts';
 import type { Circumstances, Outcome, SshSession, Verifier } from '../wire/verifier.ts';
-import { atGate } from './circumstances.ts';
 import { enrollFirst, isToEnroll } from './enroll-first.ts';
 import { noticeLine } from './notice.ts';
 import { askOneLine, askUnlessSettled, isWorthAnotherTry } from './prompts.ts';
@@ -77,7 +76,7 @@ export async function gate(options: GateOptions): Promise<number> {
   let circumstances: Circumstances;
   try {
     entry = entryOf(user, options.environment['USER']);
-    circumstances = atGate(config, options.environment, user);
+    circumstances = circumstancesOf(config, options.environment, user);
   } catch (error) {
     return await refuseFor(reasonOf(error), error);
   }
@@ -180,6 +179,12 @@ function originOf(user: User, environment: NodeJS.ProcessEnv): Origin {
   const tty = environment['SSH_TTY'];
   const where = { ...(rhost === undefined ? {} : { rhost }), ...(tty === undefined ? {} : { tty }) };
   return { user: user.name, uid: user.uid, context: 'ssh', door: 'gate', service: 'ssh', ...where };
+}
+
+/** What the rules know of a login at the gate: sshd has authenticated the user, by the name in USER. */
+function circumstancesOf({ rules }: Pick<Config, 'rules'>, environment: NodeJS.ProcessEnv, user: User): Circumstances {
+  const groups = groupFacts({ rules }, user, environment['USER']);
+  return { ...groups, keyType: keyTypeOf(authInfo(environment)), firstFactor: true };
 }
 
 /** Node.js reads bytes that are not UTF-8 as U+FFFD, so another command would run than the requested one. Throws `not_permitted`. */

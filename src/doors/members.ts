@@ -34,7 +34,7 @@ export interface Members {
   note(certificate: Certificate): Promise<void>;
 }
 
-interface Bench {
+interface Means {
   readonly place: StatePlace;
   readonly now: () => number;
 }
@@ -44,12 +44,12 @@ const FRESH_MS = 1_000;
 /** How old what the store says of the last connection of a member may be. */
 const SEEN_MS = 3_600_000;
 
-/** `bench` gives the present state. */
-export function membersAt(bench: () => Bench): Members {
+/** `means` gives the present ones. */
+export function membersAt(means: () => Means): Members {
   let known: { readonly byHost: ReadonlyMap<string, Member>; readonly asOfMs: number } | undefined;
   const all = async (): Promise<ReadonlyMap<string, Member>> => {
     if (known !== undefined && uptimeMs() < known.asOfMs + FRESH_MS) return known.byHost;
-    const { place, now } = bench();
+    const { place, now } = means();
     const asOfMs = uptimeMs();
     const members = await withState(place, now, async (state) => (await state?.store.exclusively((found) => found.members())) ?? []);
     known = { byHost: new Map(members.map((each) => [each.host, each])), asOfMs };
@@ -57,14 +57,14 @@ export function membersAt(bench: () => Bench): Members {
   };
   return {
     whyNot: async ({ host, madeMs, untilMs }) => {
-      if (!(bench().now() < untilMs)) return 'its certificate is over';
+      if (!(means().now() < untilMs)) return 'its certificate is over';
       const revokedMs = (await all()).get(host)?.revokedMs ?? 0;
       return madeMs > revokedMs ? undefined : 'its certificate was revoked';
     },
     note: async ({ host, untilMs }) => {
       try {
         const before = (await all()).get(host);
-        const { place, now } = bench();
+        const { place, now } = means();
         if (before?.untilMs === untilMs && now() < before.seenMs + SEEN_MS) return;
         await withState(place, now, async (state) => {
           await state?.store.exclusively(async (found) => {

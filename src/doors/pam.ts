@@ -3,7 +3,7 @@
  * reads the sealed file. Then it becomes the service's user for good, and only after that parses the typed line. Without a judge it
  * opens the key, the state and the log itself. It exits with 0 only for an accepted proof.
  */
-import type { Origin } from '../audit/record.ts';
+import { isAtSshd, type Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
 import { MAX_LINE_BYTES, readings, typedLine } from '../otp/proof.ts';
 import { defaultConfig, type Config } from '../system/config.ts';
@@ -11,17 +11,17 @@ import { openConversation } from '../terminal/conversation.ts';
 import { onEndingSignals, stdinUpTo } from '../system/bytes.ts';
 import { shedInherited } from '../system/inherited.ts';
 import { becomeForGood } from '../system/privileges.ts';
+import { keyDigestOf, keyTypeOf } from '../system/ssh/session.ts';
 import { printResult } from '../terminal/printer.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { isRoot, SERVICE_USER, userByName, type User } from '../system/users.ts';
 import type { Refused } from '../verdict/decide.ts';
-import { openJudge, type Judge } from '../wire/judge.ts';
+import { openJudge, type Judge } from '../wire/remote.ts';
 import { hasJudge } from '../system/systemd.ts';
 import { reasonOf } from '../login/record.ts';
 import { openVerifier, recordRefusal, type OpenOptions } from '../login/open.ts';
-import { seemsFree } from '../login/ruling.ts';
-import type { Attempt, Outcome, Verifier } from '../wire/verifier.ts';
-import { atPam, isSshd, keyDigestAtPam } from './circumstances.ts';
+import { groupFacts, seemsFree } from '../login/ruling.ts';
+import type { Attempt, Circumstances, Outcome, Verifier } from '../wire/verifier.ts';
 import { pamTerminal } from './pam-terminal.ts';
 import { noticeLine } from './notice.ts';
 import { askUnlessSettled } from './prompts.ts';
@@ -93,7 +93,7 @@ async function authenticate(options: PamOptions, user: User | undefined, origin:
     if (!isRoot()) throw new NotpError('not_permitted', 'notp pam must be started by root, as pam_exec does');
     config = options.configuration();
     if (environment['PAM_TYPE'] !== 'auth') throw new NotpError('not_permitted', 'only PAM_TYPE=auth authenticates');
-    const circumstances = atPam(config, environment, user);
+    const circumstances = circumstancesOf(config, environment, user);
     if (options.before && !circumstances.firstFactor) return { outcome: undefined, isShown: false };
     const line = options.promptTty || options.before ? undefined : await stdinLine(now);
     const whose = { ...origin, context: config.context };
@@ -132,7 +132,7 @@ async function askVerifier(options: PamOptions, opening: OpenOptions, line: Uint
   const service = userByName(SERVICE_USER);
   if (service === undefined) throw new NotpError('store_unavailable', `there is no system user ${SERVICE_USER}`);
   if (config.store.kind === 'user') throw new NotpError('bad_configuration', 'store.url = "user" does not serve the PAM door');
-  const session = { connection: undefined, keyDigest: keyDigestAtPam(options.environment) };
+  const session = { connection: undefined, keyDigest: keyDigestOfPassed(options.environment) };
   // The terminal belongs to the user or to root, so it is opened before root's rights are given up.
   const terminal = options.promptTty ? terminalOrWhy(options.environment) : undefined;
   const verifier = await openVerifier(opening);
@@ -205,6 +205,25 @@ function originOf(environment: NodeJS.ProcessEnv, name: string, user: User | und
   const optional = { service: environment['PAM_SERVICE'], rhost: environment['PAM_RHOST'], tty: environment['PAM_TTY'] };
   const present = Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined && value !== ''));
   return { user: user?.name ?? name, ...(user === undefined ? {} : { uid: user.uid }), context: 'ssh', door: 'pam', ...present };
+}
+
+/** What the rules know of a login at PAM. Groups are those of the passwd database and NSS. */
+function circumstancesOf({ rules }: Pick<Config, 'rules'>, environment: NodeJS.ProcessEnv, user: User | undefined): Circumstances {
+  const groups = groupFacts({ rules }, user, environment['PAM_USER']);
+  // In the stacks of sudo and others, the lines before notp's have asked for the password.
+  if (!isSshd(environment)) return { ...groups, keyType: undefined, firstFactor: true };
+  const info = environment['SSH_AUTH_INFO_0'] ?? '';
+  return { ...groups, keyType: keyTypeOf(info), firstFactor: info !== '' };
+}
+
+/** SHA-256 (hex) of the keys that have passed at sshd before its PAM stack. */
+function keyDigestOfPassed(environment: NodeJS.ProcessEnv): string | undefined {
+  return isSshd(environment) ? keyDigestOf(environment['SSH_AUTH_INFO_0'] ?? '') : undefined;
+}
+
+/** Whether it is sshd's PAM stack that started this process. */
+function isSshd(environment: NodeJS.ProcessEnv): boolean {
+  return isAtSshd({ door: 'pam', tty: environment['PAM_TTY'], service: environment['PAM_SERVICE'] });
 }
 
 async function untilGrid(startMs: number, nowMs: number): Promise<void> {

@@ -15,7 +15,7 @@ const LINE_QUESTIONS = {
 };
 
 /** The answer: readings, or the end of the conversation. */
-export type Asked = Pick<Attempt, 'readings' | 'timedOut'> & { readonly over: boolean; readonly machine: boolean };
+export type Typed = Pick<Attempt, 'readings' | 'timedOut'> & { readonly over: boolean; readonly machine: boolean };
 
 export interface Asking {
   readonly tries: number;
@@ -32,7 +32,7 @@ export interface Asking {
   readonly isFree?: boolean;
 }
 
-const NOTHING: Asked = { readings: [], over: true, machine: false };
+const NOTHING: Typed = { readings: [], over: true, machine: false };
 
 /** A running service answers sooner than this. So a needless question is seen only while the service is starting. */
 const SOON_MS = 50;
@@ -72,7 +72,7 @@ export async function askUntilAccepted(
 ): Promise<Outcome> {
   let passphrase = known;
   let question = prompt;
-  const ask = async (): Promise<Asked> => {
+  const ask = async (): Promise<Typed> => {
     const asked =
       verifier.seal !== 'host' && passphrase === undefined
         ? await askPassphrase(conversation, PASSPHRASE_QUESTIONS[verifier.seal])
@@ -101,20 +101,20 @@ export function isWorthAnotherTry({ reason }: Refused): boolean {
 const WORTH_ANOTHER_TRY: readonly Reason[] = ['wrong_code', 'replayed', 'wrong_passphrase', 'step_up_required', 'no_proof'];
 
 /** Asks for passphrase and code in one line, where there is no terminal to ask twice. */
-export async function askOneLine({ seal }: Pick<Verifier, 'seal'>, conversation: Conversation, prompt: string): Promise<Asked> {
+export async function askOneLine({ seal }: Pick<Verifier, 'seal'>, conversation: Conversation, prompt: string): Promise<Typed> {
   const question = seal === 'host' ? prompt : LINE_QUESTIONS[seal];
   const answer = await conversation.ask(question, { hidden: false });
   if ('line' in answer) return { readings: readings(answer.line, seal), over: false, machine: false };
   return 'machine' in answer ? { ...NOTHING, machine: true } : { ...NOTHING, timedOut: answer.ended === 'timeout' };
 }
 
-async function askPassphrase(conversation: Conversation, question: string): Promise<string | Asked> {
+async function askPassphrase(conversation: Conversation, question: string): Promise<string | Typed> {
   const answer = await conversation.ask(question, { hidden: true });
   if ('line' in answer) return answer.line;
   return 'machine' in answer ? NOTHING : { ...NOTHING, timedOut: answer.ended === 'timeout' };
 }
 
-async function askCode(conversation: Conversation, question: string, passphrase: string | undefined): Promise<Asked> {
+async function askCode(conversation: Conversation, question: string, passphrase: string | undefined): Promise<Typed> {
   const answer = await conversation.ask(question, { hidden: false });
   if ('machine' in answer) return NOTHING;
   if (!('line' in answer)) return { ...NOTHING, timedOut: answer.ended === 'timeout' };

@@ -9,7 +9,7 @@ import { realUser, userByUid } from '../system/users.ts';
 import { rulesAt } from '../login/ruling.ts';
 import { accountContexts } from '../login/account.ts';
 import { localVerifier, withKept } from '../login/login.ts';
-import type { Login, Rules } from '../login/rules.ts';
+import type { Login, Terms } from '../login/terms.ts';
 import { reasonOf } from '../login/record.ts';
 import { recordRefusal } from '../login/open.ts';
 import { factsOfFiles, sourcesIn } from '../enrolment/read-facts.ts';
@@ -24,7 +24,7 @@ import { statePlace, type StatePlace } from '../state/place.ts';
 import { NOTHING_KNOWN, type Circumstances, type Outcome } from '../wire/verifier.ts';
 import { isEnrolQuestion, parseEnrolQuestion, type EnrolQuestion } from '../wire/enrolment.ts';
 import { printEnrolAnswer } from '../wire/enrolment.ts';
-import { isGreeting, printGreeting } from '../wire/judges.ts';
+import { isGreeting, printGreeting } from '../wire/fleet-judges.ts';
 import { isPing, printPong, type Health } from '../wire/ping.ts';
 import {
   foundIn,
@@ -32,16 +32,16 @@ import {
   parseQuestion,
   parseRefusal,
   printAnswer,
-  type Account,
+  type AskedAccount,
   type AskedOrigin,
   type Question,
   type SentFile,
   type ToldRefusal,
 } from '../wire/question.ts';
 import type { Reason } from '../verdict/reasons.ts';
-import { forwarded, leaveJudges, memberHealth } from './forward.ts';
+import { forwarded, leaveFleetJudges, memberHealth } from './forward.ts';
 import { MEMBERS_HINT, membersAt, type Members } from './members.ts';
-import type { Answered, Answering, Asked } from './serve-connection.ts';
+import type { Reply, Answering, Request } from './serve-connection.ts';
 import { healthOf, sayFault } from './serve-health.ts';
 import { ANSWER_DEADLINE_MS } from '../wire/remote.ts';
 import { networkOf, type Asker } from './turns.ts';
@@ -54,16 +54,16 @@ export interface ServeOptions {
   readonly now: () => number;
 }
 
-/** The configuration and the state that decide. */
-interface Bench {
+/** What a service decides with: the present configuration and state. */
+interface Means {
   readonly config: Config;
   readonly place: StatePlace;
   readonly now: () => number;
 }
 
 /** The same with the account that it decides for. */
-interface Service extends Bench {
-  readonly account: Account;
+interface Service extends Means {
+  readonly account: AskedAccount;
 }
 
 /** A person may have to look for the phone, or scan a QR code. */
@@ -80,7 +80,7 @@ export function answeringFor(options: ServeOptions, members = membersFor(options
 }
 
 function answeringForOne(options: ServeOptions, uid: number): Answering {
-  const serviceOf = (): Service => ({ ...benchOf(options), account: { user: userByUid(uid).name, uid } });
+  const serviceOf = (): Service => ({ ...meansOf(options), account: { user: userByUid(uid).name, uid } });
   const refusing = refusingAll(options);
   return {
     understand: (line) => {
@@ -125,7 +125,7 @@ function answeringForAll(options: ServeOptions): Answering {
   const refusing = refusingAll(options);
   return {
     understand: (line) => {
-      if (isPing(line)) return pinged(() => healthHere(() => benchOf(options), arrival(options)));
+      if (isPing(line)) return pinged(() => healthHere(() => meansOf(options), arrival(options)));
       const asked = parseRefusal(line) ?? parseQuestion(line);
       const { account, origin } = asked;
       if (account === undefined || origin.door !== 'pam') throw new NotpError('failed', "root's socket is only for the PAM door");
@@ -133,8 +133,8 @@ function answeringForAll(options: ServeOptions): Answering {
       const came = arrival(options);
       const answer = refusing(
         () => ({ ...account, ...origin }),
-        () => benchOf(options),
-        (bench) => judgeOrRecord(asked, { ...bench, account }, came),
+        () => meansOf(options),
+        (means) => judgeOrRecord(asked, { ...means, account }, came),
       );
       // Unknown names share one turn.
       return { account: account.uid === undefined ? '' : account.user, ...askerOf(asked), answer };
@@ -191,11 +191,11 @@ function answeringForFleet(options: ServeOptions, members: Members): Answering {
       const whole = 'ask' in asked ? { ...asked, origin } : { ...asked, origin, detail: `${host} says: ${asked.detail}` };
       const answer = refusing(
         () => ({ ...account, ...origin }),
-        () => judgeOfFleet(options),
-        async (bench) => {
+        () => meansOfFleetJudge(options),
+        async (means) => {
           // Where the store is out of reach of this judge, another one may reach it.
           const wrong = await members.whyNot(member).catch(messageOf);
-          if (wrong === undefined) return await judgeOrRecord(whole, { ...bench, account }, came);
+          if (wrong === undefined) return await judgeOrRecord(whole, { ...means, account }, came);
           // It may come again, with another certificate.
           sayFault(`${host} asks, and is not answered: ${wrong}`, MEMBERS_HINT);
           return { line: '', isEnd: true };
@@ -213,22 +213,22 @@ function answeringForFleet(options: ServeOptions, members: Members): Answering {
 
 /** The members of the fleet that this host judges for. */
 export function membersFor(options: ServeOptions): Members {
-  return membersAt(() => judgeOfFleet(options));
+  return membersAt(() => meansOfFleetJudge(options));
 }
 
-/** The bench of a judge of a fleet. Throws `bad_configuration` where this host is none. */
-function judgeOfFleet(options: ServeOptions): Bench {
-  const bench = benchOf(options);
+/** The means of a judge of a fleet. Throws `bad_configuration` where this host is none. */
+function meansOfFleetJudge(options: ServeOptions): Means {
+  const means = meansOf(options);
   // Two members that name each other would ask each other for ever.
-  if (isMember(bench.config)) throw new NotpError('bad_configuration', 'this host is a member itself: fleet.judges names judges');
-  if (bench.config.secretsInStore) return bench;
+  if (isMember(means.config)) throw new NotpError('bad_configuration', 'this host is a member itself: fleet.judges names judges');
+  if (means.config.secretsInStore) return means;
   throw new NotpError('bad_configuration', 'a judge of a fleet needs secrets = "store"');
 }
 
 /** Judges a question or records a refusal of the door, or has a judge of the fleet do so. */
-async function judgeOrRecord(asked: Question | ToldRefusal, service: Service, came: Arrival): Promise<Answered> {
+async function judgeOrRecord(asked: Question | ToldRefusal, service: Service, came: Arrival): Promise<Reply> {
   if (isMember(service.config)) return answerOf(await forwarded(asWords(asked), service, came.untilMs));
-  if ('ask' in asked) return answerOf(await judge(asked, service, came));
+  if ('ask' in asked) return answerOf(await decideHere(asked, service, came));
   const { origin, reason, detail } = asWords(asked);
   const refusal = { config: service.config, origin: { ...service.account, ...origin }, reason, detail };
   return answerOf(await recordRefusal(refusal, service.now));
@@ -240,13 +240,13 @@ function asWords<T extends Question | ToldRefusal>(asked: T): T {
 }
 
 /** Whether this host can decide, or a judge of its fleet. Never throws. */
-async function healthHere(make: () => Bench, came: Arrival): Promise<Health> {
+async function healthHere(make: () => Means, came: Arrival): Promise<Health> {
   const member = memberAmong(make);
   return member === undefined ? await healthOf(make, came) : await memberHealth(member, came.untilMs);
 }
 
 /** The configuration, where it is that of a member. */
-function memberAmong(make: () => Bench): Config | undefined {
+function memberAmong(make: () => Means): Config | undefined {
   try {
     const { config } = make();
     return isMember(config) ? config : undefined;
@@ -255,30 +255,30 @@ function memberAmong(make: () => Bench): Config | undefined {
   }
 }
 
-type Answer = (enrolment: SelfEnrolment) => Promise<Answered>;
-type Refusing = <B extends Bench>(
+type Answer = (enrolment: SelfEnrolment) => Promise<Reply>;
+type Refusing = <M extends Means>(
   origin: () => Origin,
-  make: () => B,
-  answer: (bench: B, enrolment: SelfEnrolment) => Promise<Answered>,
+  make: () => M,
+  answer: (means: M, enrolment: SelfEnrolment) => Promise<Reply>,
 ) => Answer;
 
 /** A ping takes its turn among the questions without key derivation. */
-function pinged(health: () => Promise<Health>): Asked {
+function pinged(health: () => Promise<Health>): Request {
   return { account: '', isCheap: true, answer: async () => ({ line: printPong(await health()) }) };
 }
 
-/** Answers on the bench that `make` gives. Where `make` throws, each answer is the refusal for that error, which is printed once. */
+/** Answers on the means that `make` gives. Where `make` throws, each answer is the refusal for that error, which is printed once. */
 function refusingAll({ now }: ServeOptions): Refusing {
   return (origin, make, answer) => async (enrolment) => {
-    let bench: ReturnType<typeof make>;
+    let means: ReturnType<typeof make>;
     try {
-      bench = make();
+      means = make();
     } catch (error) {
       const detail = messageOf(error);
       sayFault(detail);
       return answerOf(await recordRefusal({ config: undefined, origin: origin(), reason: reasonOf(error), detail }, now));
     }
-    return await answer(bench, enrolment);
+    return await answer(means, enrolment);
   };
 }
 
@@ -297,16 +297,16 @@ function nameOf(uid: number): string {
  */
 function leaving(options: ServeOptions, names: () => readonly string[]): () => Promise<void> {
   return async () => {
-    leaveJudges();
+    leaveFleetJudges();
     try {
-      await recordCounted(benchOf(options), names());
+      await recordCounted(meansOf(options), names());
     } catch {
-      await recordCounted(benchOf({ ...options, configuration: defaultConfig }), names()).catch(() => undefined);
+      await recordCounted(meansOf({ ...options, configuration: defaultConfig }), names()).catch(() => undefined);
     }
   };
 }
 
-function answerOf(outcome: Outcome | undefined): Answered {
+function answerOf(outcome: Outcome | undefined): Reply {
   const line = printAnswer(outcome);
   if (outcome === undefined) return { line };
   const { verdict } = outcome;
@@ -339,7 +339,7 @@ function askerOf(asked: Question | ToldRefusal): Omit<Asker, 'account'> {
 const AT_JUDGES = 'this host is a member of a fleet, and the enrolments are kept by its judges';
 const ENROLLING: AskedOrigin = { context: 'ssh', door: 'cli' };
 
-function benchOf({ configuration, environment, now }: ServeOptions): Bench {
+function meansOf({ configuration, environment, now }: ServeOptions): Means {
   const config = configuration();
   const place = statePlace(config, realUser());
   if (place.kind !== 'service') throw new NotpError('not_permitted', 'notp serve must run as the system user notp');
@@ -355,10 +355,10 @@ async function answerEnrolment(question: EnrolQuestion, service: Service, enrolm
   const file = 'sealed' in question ? question : { context: service.config.context, sealed: '', wrong: '' };
   const asked: AskedOrigin = { ...ENROLLING, context: file.context };
   const login = loginOf(service, asked, [file], NOTHING_KNOWN);
-  const rules = rulesOf(service, asked);
-  const kept = async (state: State | undefined): Promise<Login> => (state === undefined ? login : await withKept(login, rules, state));
-  const whole = rules.inStore ? await withState(service.place, service.now, kept) : login;
-  return printEnrolAnswer(await enrolment.answer(question, whole, { ...rules, mayFallBack: false }));
+  const terms = termsOf(service, asked);
+  const kept = async (state: State | undefined): Promise<Login> => (state === undefined ? login : await withKept(login, terms, state));
+  const whole = terms.inStore ? await withState(service.place, service.now, kept) : login;
+  return printEnrolAnswer(await enrolment.answer(question, whole, { ...terms, mayFallBack: false }));
 }
 
 async function statusFacts({ config, account, place, now }: Service, sent: readonly SentFile[]): Promise<readonly Facts[]> {
@@ -375,7 +375,7 @@ async function statusFacts({ config, account, place, now }: Service, sent: reado
 }
 
 /** Records the refusals of a flood that were only counted so far, since the next login may be far off. If that fails they stay counted. */
-async function recordCounted({ config, place, now }: Bench, names: readonly string[]): Promise<void> {
+async function recordCounted({ config, place, now }: Means, names: readonly string[]): Promise<void> {
   if (isMember(config)) return;
   try {
     await withState(place, now, async (state) => {
@@ -386,7 +386,7 @@ async function recordCounted({ config, place, now }: Bench, names: readonly stri
   }
 }
 
-async function judge(question: Question, service: Service, came: Arrival): Promise<Outcome | undefined> {
+async function decideHere(question: Question, service: Service, came: Arrival): Promise<Outcome | undefined> {
   const { config, account, now } = service;
   const asked = question.files.map(({ context }) => context).join(' ');
   // The configuration says which contexts log in, not the caller.
@@ -396,7 +396,7 @@ async function judge(question: Question, service: Service, came: Arrival): Promi
     return await recordRefusal({ config, origin, reason: 'bad_configuration', detail }, now);
   }
   const login = { ...loginOf(service, question.origin, question.files, question.circumstances), ...came };
-  const verifier = localVerifier(login, rulesOf(service, question.origin));
+  const verifier = localVerifier(login, termsOf(service, question.origin));
   try {
     // A connection that the configuration forbids does not count, even when the caller sends one.
     const session = config.gate.sameConnection ? question.session : { ...question.session, connection: undefined };
@@ -413,7 +413,7 @@ function loginOf({ config, account }: Service, asked: AskedOrigin, sent: readonl
   return { files, account: accountContexts(config, contexts), origin: { ...account, ...asked }, circumstances };
 }
 
-function rulesOf({ config, place, now }: Service, asked: AskedOrigin): Rules {
+function termsOf({ config, place, now }: Service, asked: AskedOrigin): Terms {
   return {
     place,
     inStore: config.secretsInStore,

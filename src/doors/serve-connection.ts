@@ -9,13 +9,13 @@ import type { Certificate } from './members.ts';
 import type { Asker, Turns } from './turns.ts';
 
 /** A parsed question. */
-export interface Asked extends Asker {
-  readonly answer: (enrolment: SelfEnrolment) => Promise<Answered>;
+export interface Request extends Asker {
+  readonly answer: (enrolment: SelfEnrolment) => Promise<Reply>;
   /** It is answered at once, and takes no turn: a greeting. */
   readonly isInstant?: true;
 }
 
-export interface Answered {
+export interface Reply {
   readonly line: string;
   /** Instead of this line the connection ends. */
   readonly isEnd?: true;
@@ -25,7 +25,7 @@ export interface Answered {
 
 export interface Answering {
   /** Parses one line, of the member of a fleet where one asks. Throws where it is not a question. */
-  readonly understand: (line: string, member?: Certificate) => Asked;
+  readonly understand: (line: string, member?: Certificate) => Request;
   /** The longest line of a question, in bytes. */
   readonly maxLine: number;
   /** How long a connection may stay open before its first question, and before each further one. */
@@ -98,7 +98,7 @@ export function converse(
         socket.destroy();
         return;
       }
-      const work = async (): Promise<Answered | undefined> => (isGone() ? undefined : await asked.answer(enrolment));
+      const work = async (): Promise<Reply | undefined> => (isGone() ? undefined : await asked.answer(enrolment));
       const answered = await (asked.isInstant === true ? work() : turns.take(asked, work));
       if (answered?.result === 'accepted') turns.noteAccepted(asked);
       if (answered?.result === 'refused') turns.noteRefused(asked);

@@ -9,7 +9,7 @@ import { sayError } from '../terminal/printer.ts';
 import type { Health } from '../wire/ping.ts';
 import { WIRE } from '../wire/question.ts';
 
-interface Bench {
+interface Means {
   readonly place: StatePlace;
   readonly now: () => number;
 }
@@ -18,7 +18,7 @@ interface Bench {
  * Reads configuration and account (`make`), key and state, writes to the state in a transaction that is rolled back, and opens the log.
  * `untilMs`: when it must end, by uptimeMs(). Never throws.
  */
-export async function healthOf(make: () => Bench, { untilMs }: { readonly untilMs: number }): Promise<Health> {
+export async function healthOf(make: () => Means, { untilMs }: { readonly untilMs: number }): Promise<Health> {
   let key = '';
   try {
     const { place, now } = make();

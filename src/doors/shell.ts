@@ -7,7 +7,7 @@ import { accessSync, constants, readFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { NotpError } from '../error.ts';
 import { makeStdioBlocking } from '../system/bytes.ts';
-import { isForGate } from '../system/gate-environment.ts';
+import { isForGate } from '../system/ssh/gate-environment.ts';
 import type { User } from '../system/users.ts';
 
 /** Where distributions put sftp-server. `Subsystem sftp internal-sftp` names no program, so one of these runs instead. */

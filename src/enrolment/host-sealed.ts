@@ -1,7 +1,6 @@
 /** Lists the enrolments that this host's key sealed, and which key that was. */
-import { asOwner, asUser } from '../system/privileges.ts';
+import { asOwner, asUser, requireRoot } from '../system/privileges.ts';
 import { findSealed, type Found } from '../system/secrets.ts';
-import { NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
 import { isRoot, realUser, userByName } from '../system/users.ts';
 import type { Enrolment, KeptFile } from '../store/store.ts';
@@ -21,7 +20,7 @@ export interface HostSealed {
 
 /** The active enrolments that are not sealed by a passphrase, by user and context. Throws `not_permitted` unless root runs it. */
 export async function hostSealed(config: Config, now: () => number): Promise<readonly HostSealed[]> {
-  if (!isRoot()) throw new NotpError('not_permitted', 'only root can look into the enrolments of all users', 'run this with sudo');
+  requireRoot('look into the enrolments of all users');
   const place = statePlace(config, realUser());
   const { enrolments, kept, hostKey } = await asUser(place.owner, () =>
     withPresentState(place, now, async (state) => ({

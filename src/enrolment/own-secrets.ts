@@ -1,17 +1,18 @@
-/** Finds and opens a person's own sealed files, for the commands about their codes. */
+/** Finds and opens a person's own sealed files, for the commands about their codes, and chooses the key of a new one. */
 import { NotpError } from '../error.ts';
 import { contextName } from '../otp/names.ts';
 import { registrationOf, type SealedFile } from '../seal/file.ts';
-import { Keyring } from '../seal/keyring.ts';
+import { Keyring, sharable } from '../seal/keyring.ts';
 import type { Payload } from '../seal/seal.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
-import { findSealed, makeSecretsFolder, sealedPath, type Found } from '../system/secrets.ts';
+import { findDevices, findSealed, makeSecretsFolder, sealedNames, sealedPath, type Found } from '../system/secrets.ts';
 import type { User } from '../system/users.ts';
 import { sealedFile } from '../login/sealed-files.ts';
 import { withNewState, withState } from '../state/state.ts';
 import { ownPlace, statePlace } from '../state/place.ts';
+import { newPassphraseKey, type PassphraseKey } from './sealing.ts';
 
 /** The owner of the secrets, and the configuration that says where they are. */
 export interface Own {
@@ -136,4 +137,51 @@ export function isOwnSecret(found: Found, enrolment: Pick<Enrolment, 'id' | 'pen
 /** The error where that secret is in `file`, the place of a new login. */
 export function ownSecretInPlace({ user, file }: { readonly user: User; readonly file: string }): NotpError {
   return new NotpError('refused', `${file} is a secret of ${user.name} that is no login`, 'give --replace to lose that secret');
+}
+
+/** Each try is a derivation, and takes a third of a second. */
+const MAX_TRIES = 3;
+
+/**
+ * The key of a new secret of one's own: that of the secrets which the same passphrase opens already, so that one derivation opens them
+ * all, or else a fresh one. No file that is there changes, and no login shares its key. The caller wipes the key.
+ */
+export async function keyToSealWith(own: Own, passphrase: string): Promise<PassphraseKey> {
+  const keyring = new Keyring(passphrase);
+  try {
+    const found = sharable((await ownFiles(own)).files)
+      .slice(0, MAX_TRIES)
+      .find((file) => opens(keyring, file));
+    return found === undefined ? newPassphraseKey(passphrase) : { seal: found.seal, key: keyring.keyOf(found.seal).slice() };
+  } finally {
+    keyring.close();
+  }
+}
+
+/** Proves that the salt was not put there by somebody without the passphrase. */
+function opens(keyring: Keyring, file: SealedFile): boolean {
+  try {
+    const payload = keyring.open(file);
+    payload?.secret.fill(0);
+    return payload !== undefined;
+  } catch (error) {
+    if (error instanceof NotpError) return false;
+    throw error;
+  }
+}
+
+/** What is in the folder of secrets and is none of the logins of notp.toml, sorted by name. */
+export interface OwnFiles {
+  readonly files: readonly SealedFile[];
+  /** Why each of the others cannot be used, with its path. */
+  readonly unusable: readonly string[];
+}
+
+export async function ownFiles({ config, user }: Own): Promise<OwnFiles> {
+  const names = (): string[] => sealedNames(config, user).filter((context) => !config.contexts.includes(context));
+  const all = await asUser(user, () => findDevices(config, user, names()));
+  return {
+    files: all.flatMap(({ found }) => (found.kind === 'sealed' ? [found.file] : [])),
+    unusable: all.flatMap(({ found }) => (found.kind === 'bad' ? [found.why] : [])),
+  };
 }

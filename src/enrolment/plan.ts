@@ -1,21 +1,23 @@
 /** Plans an enrolment: the user, the seal, the place, and whether the caller may have it. */
+import { hostname } from 'node:os';
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import type { CodeParameters } from '../otp/code.ts';
 import { shellCommand } from '../otp/escape.ts';
 import { contextName } from '../otp/names.ts';
-import type { Account } from '../otp/uri.ts';
+import type { CredentialNames } from '../otp/uri.ts';
 import type { Config } from '../system/config.ts';
 import { isRoot, type User } from '../system/users.ts';
 import { whereSealed } from '../login/sealed-files.ts';
 import { type StatePlace } from '../state/place.ts';
 import type { QrStyle } from '../terminal/choices.ts';
 import { newFile } from '../system/new-file.ts';
-import { refusePassphraseInStore } from './store-seal.ts';
+import type { Wanted } from '../wire/enrolment.ts';
+import { noHostSeal, refusePassphraseInStore } from './store-seal.ts';
 import { ownStatePlace, refuseElsewhere } from './whose.ts';
 import type { Own } from './own-secrets.ts';
 
-export interface EnrollOptions extends Account, CodeParameters {
+export interface EnrollOptions extends CredentialNames, CodeParameters {
   readonly user: string | undefined;
   readonly context: string;
   readonly seal: 'host' | 'passphrase' | undefined;
@@ -66,13 +68,18 @@ export function planOf({ config, user, now }: Own, given: EnrollOptions, heldBy:
       'the service of this host accepts a new secret only with one of its codes',
       'leave out --no-confirm',
     );
-  if (kind === 'host' && place.kind !== 'service' && isHere) {
-    throw new NotpError(
-      'not_permitted',
-      'a host-sealed secret needs root and the system user notp',
-      'use --seal passphrase, or ask an administrator to run notp-enroll for you',
-    );
-  }
+  if (kind === 'host' && place.kind !== 'service' && isHere)
+    throw noHostSeal('use --seal passphrase, or ask an administrator to run notp-enroll for you');
   const origin: Origin = { user: user.name, uid: user.uid, context, door: 'cli' };
   return { config, options, user, place, origin, sealKind: kind, file: whereSealed(config, place, user, context), now };
+}
+
+/** The options, with the issuer of the configuration or the host's name where none was given. */
+export function wanted({ options, config }: Plan): Wanted {
+  return { ...options, issuer: issuerFor(options.issuer, config) };
+}
+
+/** The issuer `given` (may be empty), else the one of the configuration, else the host's name. */
+export function issuerFor(given: string, { code }: Pick<Config, 'code'>): string {
+  return [given, code.issuer, hostname()].find((name) => name !== '') ?? '';
 }

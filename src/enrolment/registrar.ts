@@ -108,12 +108,7 @@ export async function begin(
     if (present === undefined && !isNewSecret(pendingState))
       throw new NotpError('refused', `${origin.user} is not enrolled for ${origin.context}`);
     if (expected !== undefined && !isDeepStrictEqual(expectedOf(present), expected)) throw changedMeanwhile();
-    if (isRegistered(present) && !replace)
-      throw new NotpError(
-        'refused',
-        `${origin.user} is enrolled for ${origin.context} already`,
-        'give --replace to replace that enrolment',
-      );
+    if (isRegistered(present) && !replace) throw enrolledAlready(origin, 'give --replace to replace that enrolment');
     if (!replace) refuseFile(present);
     if (isForged && isNewSecret(pendingState))
       await transaction.save({ ...firstOf(origin, { id, digest }, pendingState), status: 'revoked' });
@@ -201,11 +196,7 @@ export async function invite(state: State, origin: Origin, policy: Policy, nowMs
     // To sign it anew would forget what was used.
     if (known !== undefined) refuseForged(known);
     if (known !== undefined && statusToBe(known) === 'active' && (isRegistered(known) || known.pendingId !== ''))
-      throw new NotpError(
-        'refused',
-        `${origin.user} is enrolled for ${origin.context} already`,
-        'they replace it themselves with notp enroll --replace, or revoke it first',
-      );
+      throw enrolledAlready(origin, 'they replace it themselves with notp enroll --replace, or revoke it first');
     const first = firstState(policy, 0, await timeOf(transaction, () => nowMs), undefined);
     // A user whose enrolment was revoked must not be let in as never enrolled, so its id stays. The used codes stay too: the secret
     // may be imported again.
@@ -278,6 +269,11 @@ async function asOfStore(transaction: Transaction, state: Partial<LoginState>, n
   const { bucket } = state;
   if (bucket === undefined) return state;
   return { ...state, bucket: { ...bucket, asOfMs: await timeOf(transaction, now) } };
+}
+
+/** The error for a user who has an enrolment. `hint`: how to replace it. */
+export function enrolledAlready({ user, context }: Pick<Origin, 'user' | 'context'>, hint: string): NotpError {
+  return new NotpError('refused', `${user} is enrolled for ${context} already`, hint);
 }
 
 /** Whether the row of a user and context has a registered login. */

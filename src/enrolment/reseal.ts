@@ -1,14 +1,12 @@
 /** Re-seals a secret: under another key, or with new recovery codes. The phones still work. */
 import { randomBytes } from 'node:crypto';
-import { NotpError } from '../error.ts';
 import { newRecoveryCodes } from '../otp/recovery.ts';
 import { registrationOf, type Registration, type SealedFile } from '../seal/file.ts';
 import { idForReseal } from '../seal/id.ts';
 import type { Payload } from '../seal/seal.ts';
 import type { Resealed } from './registrar.ts';
-import { newHeader, newId, sealByHost, sealByKey, sealByPassphrase, type Header, type PassphraseKey } from './sealing.ts';
+import { newHeader, newId, sealByEither, sealByKey, type PassphraseKey } from './sealing.ts';
 import type { HostKey } from '../state/host-keys.ts';
-import { MAKE_KEY } from '../state/state.ts';
 import type { Change } from '../wire/enrolment.ts';
 
 export interface ResealedFile {
@@ -45,12 +43,6 @@ export function resealedFile(
     change.recovery === undefined ? { codes: [], kept: payload.recovery } : newRecoveryCodes(change.recovery, randomBytes);
   const content = { ...payload, recovery: kept };
   const state = change.recovery === undefined ? {} : { spent: '0'.repeat(codes.length) };
-  const file = shared === undefined ? sealed(header, content, change.passphrase, hostKey) : sealByKey(header, content, shared);
+  const file = shared === undefined ? sealByEither(header, content, change.passphrase, hostKey) : sealByKey(header, content, shared);
   return { file, codes, registered: { ...registrationOf(file), state, expected: { ...registrationOf(old), status: 'active' } } };
-}
-
-function sealed(header: Header, content: Payload, passphrase: string | undefined, hostKey: HostKey | undefined): SealedFile {
-  if (passphrase !== undefined) return sealByPassphrase(header, content, passphrase);
-  if (hostKey === undefined) throw new NotpError('failed', 'there is no host key', MAKE_KEY);
-  return sealByHost(header, content, hostKey);
 }

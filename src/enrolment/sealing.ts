@@ -1,11 +1,13 @@
 /** Makes a secret, and the sealed file around it: with a fresh id, salt and nonce, and the key of a passphrase or of the host. */
 import { randomBytes } from 'node:crypto';
+import { NotpError } from '../error.ts';
 import { NONCE_BYTES, SALT_BYTES, type PassphraseSeal, type SealedFile, type SealedHeader } from '../seal/file.ts';
 import { DEFAULT_KDF, hostSealKey, passphraseKey } from '../seal/keys.ts';
 import { matchingSteps, secretLength, stepAt, stepsAround } from '../otp/code.ts';
 import { newRecoveryCodes } from '../otp/recovery.ts';
 import { seal, type Payload, type TotpPayload } from '../seal/seal.ts';
 import type { HostKey } from '../state/host-keys.ts';
+import { MAKE_KEY } from '../state/state.ts';
 import type { Wanted } from '../wire/enrolment.ts';
 
 /** A payload with a fresh secret, and the recovery codes whose hashes it keeps. */
@@ -54,8 +56,31 @@ export function newPassphraseKey(passphrase: string): PassphraseKey {
   return { seal: sealing, key: passphraseKey(passphrase, sealing) };
 }
 
+/** Seals a new secret, with the passphrase where there is one, else with the host key. `id`: the id of the file; undefined: a random one. */
+export function sealPayload(
+  {
+    user,
+    origin,
+    now,
+  }: { readonly user: { readonly name: string }; readonly origin: { readonly context: string }; readonly now: () => number },
+  payload: Payload,
+  passphrase: string | undefined,
+  { hostKey }: { readonly hostKey: HostKey | undefined },
+  id?: string,
+): SealedFile {
+  const drawn = newHeader(user.name, origin.context, now());
+  return sealByEither({ ...drawn, id: id ?? drawn.id }, payload, passphrase, hostKey);
+}
+
+/** Seals with the passphrase where there is one, else with the host key. Throws `failed` where that is needed and there is none. */
+export function sealByEither(header: Header, payload: Payload, passphrase: string | undefined, hostKey: HostKey | undefined): SealedFile {
+  if (passphrase !== undefined) return sealByPassphrase(header, payload, passphrase);
+  if (hostKey === undefined) throw new NotpError('failed', 'there is no host key', MAKE_KEY);
+  return sealByHost(header, payload, hostKey);
+}
+
 /** Seals with Argon2id, at its default cost and with a fresh salt. */
-export function sealByPassphrase(header: Header, payload: Payload, passphrase: string): SealedFile {
+function sealByPassphrase(header: Header, payload: Payload, passphrase: string): SealedFile {
   const { seal: sealing, key } = newPassphraseKey(passphrase);
   return sealWith({ ...header, seal: sealing }, payload, key);
 }

@@ -3,7 +3,7 @@ import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import { quoted, shellCommand } from '../otp/escape.ts';
 import type { Config } from '../system/config.ts';
-import { asUser } from '../system/privileges.ts';
+import { asUser, forRootAlone, requireRoot } from '../system/privileges.ts';
 import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
 import { withOpenedKey } from '../state/credentials.ts';
 import { missingSocket } from '../login/open.ts';
@@ -20,7 +20,7 @@ export function userNamed(name: string | undefined, { onlyRoot, hint }: { onlyRo
   const self = realUser();
   const user = name === undefined || name === self.name ? self : userByName(name);
   if (user === undefined) throw new NotpError('usage', `there is no user ${quoted(name ?? '')}`, 'getent passwd lists all users');
-  if (user.uid !== realUid() && !isRoot()) throw new NotpError('not_permitted', `only root can ${onlyRoot}`, hint(user));
+  if (user.uid !== realUid()) requireRoot(onlyRoot, hint(user));
   return user;
 }
 
@@ -64,7 +64,7 @@ export function heldByService({ name }: Pick<User, 'name'>, command: string): No
 }
 
 export function onlyRootInvites({ name }: Pick<User, 'name'>): NotpError {
-  return new NotpError('not_permitted', 'only root can invite', shellCommand`sudo notp-enroll --pending ${name}`);
+  return forRootAlone('invite', shellCommand`sudo notp-enroll --pending ${name}`);
 }
 
 /** The error for a user without an enrolment, or without one for `context`. `all`: the enrolments that they have. */
@@ -104,7 +104,7 @@ export async function onServiceState<T>(
   now: () => number,
   work: (state: State) => Promise<T>,
 ): Promise<T> {
-  if (!isRoot()) throw new NotpError('not_permitted', `only root can ${act}`, 'run this with sudo');
+  requireRoot(act);
   const place = serviceState(config, needs);
   return await asUser(place.owner, () => withPresentState(place, now, work));
 }

@@ -8,7 +8,7 @@ import type { Config } from '../system/config.ts';
 import type { DeviceFile, Found } from '../system/secrets.ts';
 import { emptiest, refilled, type Bucket, type BudgetPolicy } from '../verdict/budget.ts';
 import type { Refused } from '../verdict/decide.ts';
-import type { Login, Rules } from './rules.ts';
+import type { Login, Terms } from './terms.ts';
 import { registrationOf, type Registration, type SealedFile } from '../seal/file.ts';
 import type { Doubt } from '../store/row-seal.ts';
 import { completed, forged, mendForged } from '../store/enrolment.ts';
@@ -21,7 +21,7 @@ export interface Device {
   readonly file: number;
 }
 
-export interface Account {
+export interface AccountState {
   /** The devices whose secrets the proof is compared with. */
   readonly devices: readonly Device[];
   /** The other active enrolments of the account. Each try is charged to them too. */
@@ -42,8 +42,8 @@ export function accountContexts({ contexts }: Pick<Config, 'contexts'>, asked: r
 export async function accountOf(
   transaction: Transaction,
   { files, account, origin }: Pick<Login, 'files' | 'account'> & { readonly origin: Pick<Login['origin'], 'user'> },
-  { policy, now }: Pick<Rules, 'policy' | 'now'>,
-): Promise<Account> {
+  { policy, now }: Pick<Terms, 'policy' | 'now'>,
+): Promise<AccountState> {
   const known = await transaction.enrolmentsOf(origin.user);
   const nowMs = await timeOf(transaction, now);
   const standings = files.map((each) => standing(known, each));

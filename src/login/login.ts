@@ -4,11 +4,10 @@
  */
 import { appendUnlinked, newRef } from '../audit/audit.ts';
 import { NotpError } from '../error.ts';
-import { throughOutages, type Bench } from '../outage/outage.ts';
+import { throughOutages, type Basis } from '../outage/outage.ts';
 import { usedBy } from '../outage/merge.ts';
 import type { SealedFile } from '../seal/file.ts';
-import { openState, auditLog, makeLogFolder, type State } from '../state/state.ts';
-import { storeName } from '../state/place.ts';
+import { openState, auditLog, makeLogFolder, noState, type State } from '../state/state.ts';
 import { timeOf, uptimeMs } from '../store/clock.ts';
 import type { Transaction } from '../store/store.ts';
 import { asUser } from '../system/privileges.ts';
@@ -17,34 +16,31 @@ import { priceOf, type Bucket } from '../verdict/budget.ts';
 import { codesAskedFor, decide, isJudged, type Accepted, type Decision, type Presented } from '../verdict/decide.ts';
 import type { Ruling } from '../verdict/rules.ts';
 import type { Attempt, Outcome, SshSession, Verifier } from '../wire/verifier.ts';
-import { accountOf, refused, type Account } from './account.ts';
-import { granted } from './granting.ts';
+import { accountOf, refused, type AccountState } from './account.ts';
 import { openReading, unopened, wipe, openable } from './opening.ts';
-import { record, recordOf, refuseUnlinked, settledBy, type Settled } from './record.ts';
-import { enrolByNotice, triesAfter, triesNotice } from './notices.ts';
-import { remember, remembered } from './remembering.ts';
-import type { Login, Rules } from './rules.ts';
+import { enrolByNotice, record, recordOf, refuseUnlinked, settledBy, triesAfter, triesNotice, type Settled } from './record.ts';
+import type { Login, Terms } from './terms.ts';
 import { rulingFor } from './ruling.ts';
 import { keptFiles } from './sealed-files.ts';
-import { unasked } from './unenrolled.ts';
+import { granted, remember, remembered, unasked } from './without-code.ts';
 
 /** Gives a verifier even where something is broken: then each of its outcomes is the refusal for it. */
-export function localVerifier(login: Login, rules: Rules): Verifier {
-  const { place, now } = rules;
+export function localVerifier(login: Login, terms: Terms): Verifier {
+  const { place, now } = terms;
   const opened = memoised((untilMs: number) => openState(place, now, { create: false, untilMs }));
   const answer = async <T extends Outcome | undefined>(work: (hearing: Hearing) => Promise<T>): Promise<T | Outcome> => {
     const ref = newRef();
     return await asUser(place.owner, async () => {
       try {
-        refuseOutOfReach(login, rules);
+        refuseOutOfReach(login, terms);
         const untilMs = Math.min(uptimeMs() + DECISION_MS, login.untilMs ?? Infinity);
         const state = opened(untilMs);
-        if (state === undefined) return await withoutState(login, rules, ref);
-        return await onBench(
+        if (state === undefined) return await withoutState(login, terms, ref);
+        return await onBasis(
           login,
-          rules,
+          terms,
           withDeadline(state, untilMs),
-          async (bench) => await work(await hearingOf(login, rules, bench, ref)),
+          async (basis) => await work(await hearingOf(login, terms, basis, ref)),
         );
       } catch (error) {
         return await refuseUnlinked({ place, now }, login.origin, ref, error);
@@ -84,47 +80,47 @@ function withDeadline(state: State, untilMs: number): State {
 /** A login with everything that judging it takes. */
 interface Hearing {
   readonly login: Login;
-  readonly rules: Rules;
-  readonly bench: Bench;
+  readonly terms: Terms;
+  readonly basis: Basis;
   readonly ruling: Ruling;
   /** The reference of its audit record. */
   readonly ref: string;
 }
 
 /** Runs `work` on the state, or in an outage on the copy where one is configured and may decide. */
-async function onBench<T>({ origin: { user } }: Login, rules: Rules, state: State, work: (bench: Bench) => Promise<T>): Promise<T> {
-  const { place, policy, now } = rules;
+async function onBasis<T>({ origin: { user } }: Login, terms: Terms, state: State, work: (basis: Basis) => Promise<T>): Promise<T> {
+  const { place, policy, now } = terms;
   const hasCopy = place.store.kind === 'postgres' && place.store.outage === 'local';
-  const { mayFallBack } = rules;
+  const { mayFallBack } = terms;
   return await (hasCopy ? throughOutages({ place, user, policy, now, mayFallBack }, state, work) : work({ state, inOutage: false }));
 }
 
-async function hearingOf(login: Login, rules: Rules, bench: Bench, ref: string): Promise<Hearing> {
-  const asked = await withKept(login, rules, bench.state);
-  const ruling = rulingFor(login, rules, bench.inOutage);
-  if (!bench.inOutage) return { login: asked, rules, bench, ruling, ref };
-  return { login: asked, rules: { ...rules, policy: { ...rules.policy, alwaysStepUp: true }, unenrolled: 'deny' }, bench, ruling, ref };
+async function hearingOf(login: Login, terms: Terms, basis: Basis, ref: string): Promise<Hearing> {
+  const asked = await withKept(login, terms, basis.state);
+  const ruling = rulingFor(login, terms, basis.inOutage);
+  if (!basis.inOutage) return { login: asked, terms, basis, ruling, ref };
+  return { login: asked, terms: { ...terms, policy: { ...terms.policy, alwaysStepUp: true }, unenrolled: 'deny' }, basis, ruling, ref };
 }
 
 /** The login with the sealed files of the store, where it keeps them. A file that no key of this host opens is locked. */
-export async function withKept(login: Login, { inStore }: Pick<Rules, 'inStore'>, { store, hostKey }: State): Promise<Login> {
+export async function withKept(login: Login, { inStore }: Pick<Terms, 'inStore'>, { store, hostKey }: State): Promise<Login> {
   const contexts = login.files.map(({ context }) => context);
   const files = inStore ? await keptFiles(store, login.origin.user, contexts) : login.files;
   return { ...login, files: openable(files, hostKey) };
 }
 
 async function beforeAsking(
-  { login, rules, bench, ruling, ref }: Hearing,
+  { login, terms, basis, ruling, ref }: Hearing,
   session: SshSession | undefined,
   only: 'acceptance' | undefined,
 ): Promise<Outcome | undefined> {
   const { origin } = login;
-  const { store, log } = bench.state;
+  const { store, log } = basis.state;
   return await store.exclusively(async (transaction): Promise<Outcome | undefined> => {
-    const [{ devices, refusal }, grant] = await accountAndGrant({ login, rules, bench }, transaction, session);
-    const byRule = await unasked(rules, ruling, origin, transaction, devices.length === 0 ? refusal : undefined, grant);
+    const [{ devices, refusal }, grant] = await accountAndGrant({ login, terms, basis }, transaction, session);
+    const byRule = await unasked(terms, ruling, origin, transaction, devices.length === 0 ? refusal : undefined, grant);
     const known =
-      byRule !== undefined || bench.inOutage ? undefined : await remembered(origin, ruling, rules, transaction, devices, session);
+      byRule !== undefined || basis.inOutage ? undefined : await remembered(origin, ruling, terms, transaction, devices, session);
     const verdict = byRule ?? known?.verdict;
     if (verdict === undefined || (only === 'acceptance' && verdict.result === 'refused')) return undefined;
     return await record(log, transaction, { ...settledBy(origin, verdict, known?.device), ...enrolByNotice(verdict, ruling) }, ref);
@@ -133,24 +129,24 @@ async function beforeAsking(
 
 /** The account, and the acceptance by a grant. Both are asked for at once. In an outage no grant counts: whoever causes one must not gain by it. */
 async function accountAndGrant(
-  { login, rules, bench }: Pick<Hearing, 'login' | 'rules' | 'bench'>,
+  { login, terms, basis }: Pick<Hearing, 'login' | 'terms' | 'basis'>,
   transaction: Transaction,
   session: SshSession | undefined,
-): Promise<readonly [Account, Accepted | undefined]> {
-  const account = accountOf(transaction, login, rules);
-  return await Promise.all([account, bench.inOutage ? undefined : granted(login, rules, transaction, session)]);
+): Promise<readonly [AccountState, Accepted | undefined]> {
+  const account = accountOf(transaction, login, terms);
+  return await Promise.all([account, basis.inOutage ? undefined : granted(login, terms, transaction, session)]);
 }
 
 /** `askedMs`: when the question arrived. A code that waits for its turn does not age. */
-async function verify(hearing: Hearing, attempt: Attempt, askedMs = hearing.login.askedMs ?? hearing.rules.now()): Promise<Outcome> {
-  const { bench, ref } = hearing;
-  const { store, log, hostKey } = bench.state;
+async function verify(hearing: Hearing, attempt: Attempt, askedMs = hearing.login.askedMs ?? hearing.terms.now()): Promise<Outcome> {
+  const { basis, ref } = hearing;
+  const { store, log, hostKey } = basis.state;
   // Key derivation is slow, so it runs outside the transaction, and only for registered files that the budget pays for.
   const { sealed, needed } = attempt.readings.length === 0 ? NOTHING_TYPED : await registeredFiles(hearing);
   const presented = present(attempt, sealed, needed, hostKey);
   try {
     const outcome = await store.exclusively(async (transaction) => {
-      const settled = await judge(hearing, transaction, presented, attempt, { askedMs, needed });
+      const settled = await judgeAndSave(hearing, transaction, presented, attempt, { askedMs, needed });
       return settled === undefined ? undefined : await record(log, transaction, settled, ref);
     });
     // The budget was refilled meanwhile, and now pays for codes that were left unopened.
@@ -169,11 +165,11 @@ interface Registered {
 
 const NOTHING_TYPED: Registered = { sealed: [], needed: 1 };
 
-async function registeredFiles({ login, rules, bench }: Hearing): Promise<Registered> {
-  const account = await bench.state.store.exclusively((transaction) => accountOf(transaction, login, rules));
+async function registeredFiles({ login, terms, basis }: Hearing): Promise<Registered> {
+  const account = await basis.state.store.exclusively((transaction) => accountOf(transaction, login, terms));
   const registered = account.devices.map(({ file }) => file);
   const sealed = login.files.map(({ found }, i) => (found.kind === 'sealed' && registered.includes(i) ? found.file : undefined));
-  return { sealed, needed: neededFor(rules, account) };
+  return { sealed, needed: neededFor(terms, account) };
 }
 
 /** What the proof opens of `sealed`: nothing where it has fewer codes than `needed`. Undefined where there is no file to open. */
@@ -190,24 +186,24 @@ function present({ readings }: Attempt, sealed: Registered['sealed'], needed: 1 
  * `presented` is undefined where nothing was typed. A proof with fewer codes than `needed` was left unopened: gives undefined where
  * fewer codes are needed by now.
  */
-async function judge(
-  { login, rules, bench, ruling }: Hearing,
+async function judgeAndSave(
+  { login, terms, basis, ruling }: Hearing,
   transaction: Transaction,
   presented: Presented | undefined,
   attempt: Attempt,
   { askedMs, needed }: { readonly askedMs: number; readonly needed: 1 | 2 | 3 },
 ): Promise<Settled | undefined> {
   const { origin } = login;
-  const hostMs = rules.now();
+  const hostMs = terms.now();
   const nowMs = await timeOf(transaction, () => hostMs);
   const waitedMs = Math.min(Math.max(0, hostMs - askedMs), MAX_WAIT_MS);
-  const [account, grant] = await accountAndGrant({ login, rules, bench }, transaction, attempt.session);
+  const [account, grant] = await accountAndGrant({ login, terms, basis }, transaction, attempt.session);
   const { devices, others, refusal } = account;
-  const byRule = await unasked(rules, ruling, origin, transaction, devices.length === 0 ? refusal : undefined, grant);
+  const byRule = await unasked(terms, ruling, origin, transaction, devices.length === 0 ? refusal : undefined, grant);
   if (byRule !== undefined) return { ...settledBy(origin, byRule), ...enrolByNotice(byRule, ruling) };
   if (presented === undefined) return settledBy(origin, refused(attempt.timedOut === true ? 'timeout' : 'no_proof'));
-  if (neededFor(rules, account) < needed) return undefined;
-  const { decision: judged, left } = decisionOn(rules, account, presented, nowMs - waitedMs);
+  if (neededFor(terms, account) < needed) return undefined;
+  const { decision: judged, left } = decisionOn(terms, account, presented, nowMs - waitedMs);
   const decision = withSkew(judged, hostMs - nowMs);
   const known = [...devices.map(({ enrolment }) => enrolment), ...others];
   const tries = triesAfter(decision.verdict, known, origin, nowMs);
@@ -223,31 +219,29 @@ async function judge(
   const [device, used] = decision.device === undefined ? [] : [devices[decision.device], after[decision.device]];
   if (device === undefined || used === undefined) return settledBy(origin, decision.verdict, devices.length === 1 ? devices[0] : undefined);
   const settled = { ...settledBy(origin, decision.verdict, device), ...triesNotice(known, origin) };
-  if (bench.inOutage) return { ...settled, used: usedBy(device.enrolment.state, used.state) };
+  if (basis.inOutage) return { ...settled, used: usedBy(device.enrolment.state, used.state) };
   // The code is used on every device, as another one may have the same secret: one of them may have reported it from an outage.
   for (const [i, { enrolment }] of devices.entries()) {
     const each = after[i] ?? enrolment;
-    if ((await bench.used?.(enrolment, i === decision.device ? { ...each, ...accepted } : each)) === true)
-      return settledBy(origin, TAKEN, device);
+    if ((await basis.used?.(enrolment, i === decision.device ? { ...each, ...accepted } : each)) === true)
+      return settledBy(origin, refused('replayed', 'this host took it in an outage, by its copy'), device);
   }
   if (attempt.session !== undefined) await remember(origin, ruling, transaction, device.enrolment, attempt.session, nowMs);
   return settled;
 }
 
-const TAKEN = refused('replayed', 'this host took it in an outage, by its copy');
-
 /** No code is judged as of a time longer ago than this. The service refuses questions that wait longer (doors/turns.ts). */
 export const MAX_WAIT_MS = 20_000;
 
 /** How many consecutive codes the account must show. A proof with fewer is not judged. */
-function neededFor({ policy }: Rules, { devices, bucket }: Account): 1 | 2 | 3 {
+function neededFor({ policy }: Terms, { devices, bucket }: AccountState): 1 | 2 | 3 {
   return codesAskedFor(bucket, priceOf(devices.length, policy), policy);
 }
 
 /** The decision, and the guess budget of the account after it. */
 function decisionOn(
-  { policy }: Rules,
-  { devices, bucket, usedUntilMs }: Account,
+  { policy }: Terms,
+  { devices, bucket, usedUntilMs }: AccountState,
   presented: Presented,
   nowMs: number,
 ): { readonly decision: Decision; readonly left: Bucket } {
@@ -275,22 +269,21 @@ function withSkew(decision: Decision, skewMs: number): Decision {
  * Refuses or lets in without a database: the service was never set up, or the user never enrolled. There is no chain to link the
  * record to.
  */
-async function withoutState(login: Login, rules: Rules, ref: string): Promise<Outcome> {
+async function withoutState(login: Login, terms: Terms, ref: string): Promise<Outcome> {
   const { origin } = login;
-  const { place, now } = rules;
-  if (place.kind === 'service')
-    throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'run notp host-key init');
+  const { place, now } = terms;
+  if (place.kind === 'service') throw noState(place, 'run notp host-key init');
   makeLogFolder(place);
   const stranger = refused('not_enrolled');
-  const ruling = rulingFor(login, rules);
-  const verdict = (await unasked(rules, ruling, origin, undefined, stranger)) ?? stranger;
+  const ruling = rulingFor(login, terms);
+  const verdict = (await unasked(terms, ruling, origin, undefined, stranger)) ?? stranger;
   const required = verdict.result === 'accepted';
   const recorded = await appendUnlinked(auditLog(place, now), recordOf({ origin, verdict }, ref), { required });
   return { verdict, ref: recorded, ...enrolByNotice(verdict, ruling) };
 }
 
 /** Refuses a host-sealed secret: it is registered with the service, and a user's own state can neither open nor judge it. */
-function refuseOutOfReach({ files }: Login, { place }: Rules): void {
+function refuseOutOfReach({ files }: Login, { place }: Terms): void {
   if (place.kind === 'service' || sealOf(files) !== 'host' || files.every(({ found }) => found.kind !== 'sealed')) return;
   throw new NotpError(
     'store_unavailable',

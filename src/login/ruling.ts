@@ -3,17 +3,17 @@ import { isAtSshd, type Origin } from '../audit/record.ts';
 import { isAddress } from '../verdict/address.ts';
 import { groupsNamed, rulingOn, type Facts, type Rule, type Ruling } from '../verdict/rules.ts';
 import { thisHost, type Config } from '../system/config.ts';
-import { namesInFile } from '../system/passwd-file.ts';
-import { membershipsOf, type Memberships } from '../system/memberships.ts';
+import { namesInFile } from '../system/accounts/passwd-file.ts';
+import { membershipsOf, type Memberships } from '../system/accounts/memberships.ts';
 import { entryOf, type User } from '../system/users.ts';
 import { MAX_GROUPS } from '../wire/question.ts';
 import type { Circumstances } from '../wire/verifier.ts';
-import type { Login, Rules } from './rules.ts';
+import type { Login, Terms } from './terms.ts';
 
 /** What the rules say about `login`. In an outage nobody gets in without codes: whoever causes one must not gain by it. */
 export function rulingFor(
   { origin, circumstances }: Pick<Login, 'origin' | 'circumstances'>,
-  { rules, host }: Pick<Rules, 'rules' | 'host'>,
+  { rules, host }: Pick<Terms, 'rules' | 'host'>,
   inOutage = false,
 ): Ruling {
   const { ask, rule, ...mercies } = rulingOn(rules, factsOf(origin, circumstances, host));

@@ -11,7 +11,7 @@ import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { NotpError } from '../error.ts';
 import { MAX_SECRET_BYTES, MIN_SECRET_BYTES, type Algorithm, type Digits } from './code.ts';
 import { quoted } from './escape.ts';
-import { USUAL_PARAMETERS, type Account, type Credential } from './uri.ts';
+import { USUAL_PARAMETERS, type CredentialNames, type Credential } from './uri.ts';
 import { isLabel } from './names.ts';
 
 /** The accounts of one QR code, and its place among the QR codes of one transfer. */
@@ -55,7 +55,7 @@ function decoded(written: string): string {
 
 function credentialOf(bytes: Uint8Array, place: string): Credential {
   const fields = fieldsOf(bytes, place);
-  const account = accountOf(fields);
+  const account = namesOf(fields);
   const name = `${place} (${quoted(account.account)})`;
   const secret = fields.bytes.get(1)?.at(-1);
   if (secret === undefined || secret.length < MIN_SECRET_BYTES || secret.length > MAX_SECRET_BYTES)
@@ -72,7 +72,7 @@ function credentialOf(bytes: Uint8Array, place: string): Credential {
 }
 
 /** The name is `account` or `issuer:account`. */
-function accountOf(fields: Fields): Account {
+function namesOf(fields: Fields): CredentialNames {
   const [name, issuer] = [2, 3].map((field) => text(fields, field).trim()) as [string, string];
   if (issuer !== '' && name.startsWith(`${issuer}:`)) return { issuer, account: name.slice(issuer.length + 1).trim() };
   const colon = name.indexOf(':');

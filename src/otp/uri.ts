@@ -17,19 +17,20 @@ import {
 } from './code.ts';
 import { isLabel, MAX_LABEL_CHARACTERS } from './names.ts';
 
-export interface Account {
+/** How an app shows a secret. */
+export interface CredentialNames {
   readonly issuer: string;
   readonly account: string;
 }
 
 /** All that two sides share to make the same TOTP codes (RFC 6238). `secret`: raw bytes. */
-export interface TotpCredential extends CodeParameters, Account {
+export interface TotpCredential extends CodeParameters, CredentialNames {
   readonly type: 'totp';
   readonly secret: Uint8Array;
 }
 
 /** The same for HOTP (RFC 4226). `counter`: of the next code. */
-export interface HotpCredential extends HotpParameters, Account {
+export interface HotpCredential extends HotpParameters, CredentialNames {
   readonly type: 'hotp';
   readonly secret: Uint8Array;
   readonly counter: number;
@@ -123,7 +124,7 @@ export function parseOtpauthUri(uri: string): Credential {
   const algorithm = params.algorithm === undefined ? USUAL_PARAMETERS.algorithm : ALGORITHM_NAMES[params.algorithm];
   // otplib accepts only 6, 7 and 8, but its type is wider.
   const digits = (params.digits as Digits | undefined) ?? USUAL_PARAMETERS.digits;
-  const rest = { secret, algorithm, digits, ...accountOf(label, params.issuer) };
+  const rest = { secret, algorithm, digits, ...namesOf(label, params.issuer) };
   if (type === 'hotp') return { type, ...rest, counter: params.counter ?? 0 };
   const periodSeconds = params.period ?? USUAL_PARAMETERS.periodSeconds;
   if (periodSeconds < MIN_PERIOD_SECONDS || periodSeconds > MAX_PERIOD_SECONDS)
@@ -150,7 +151,7 @@ function whyNot(error: unknown): string {
 }
 
 /** The label is `issuer:account` or `account`; the issuer parameter decides which, if it is there. */
-function accountOf(label: string, issuer: string | undefined): Account {
+function namesOf(label: string, issuer: string | undefined): CredentialNames {
   const [prefix, account] = issuer === undefined ? cutAtColon(label) : [issuer, withoutIssuer(label, issuer)];
   const names = { issuer: prefix.trim(), account: account.trim() };
   if (isLabel(names.issuer) && isLabel(names.account)) return names;

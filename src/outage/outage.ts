@@ -56,8 +56,8 @@ interface Asking {
   readonly mayFallBack: boolean;
 }
 
-/** The state that a login is judged on. */
-export interface Bench {
+/** What a decision is based on. */
+export interface Basis {
   readonly state: State;
   /** Whether that is the copy. Then a single code is never judged, nothing is remembered, and the used codes are recorded. */
   readonly inOutage: boolean;
@@ -68,7 +68,7 @@ export interface Bench {
   readonly used?: (before: Enrolment, after: Enrolment) => Promise<boolean>;
 }
 
-type Work<T> = (bench: Bench) => Promise<T>;
+type Work<T> = (basis: Basis) => Promise<T>;
 
 /** Runs `work` on `state`. Where its server cannot be reached, and nothing was judged yet, runs it on the copy for approved users. */
 export async function throughOutages<T>(asking: Asking, state: State, work: Work<T>): Promise<T> {

@@ -9,7 +9,7 @@ import { isOfOwnFiles } from '../doctor/sshd/keys.ts';
 import { unsafeShells } from '../doctor/host/shells.ts';
 import { NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
-import { momentNow } from '../system/ssh-session.ts';
+import { momentNow } from '../system/ssh/session.ts';
 import { enableJudge, hasService, isBooted } from '../system/systemd.ts';
 import { draft } from '../system/trusted.ts';
 import { userByName } from '../system/users.ts';

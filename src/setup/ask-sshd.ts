@@ -8,7 +8,7 @@ import { installedServer } from '../doctor/sshd/servers.ts';
 import { ownAddresses, SOMEWHERE } from '../doctor/sshd/sshd.ts';
 import { vantages, type Vantage } from '../doctor/sshd/vantage.ts';
 import { NotpError } from '../error.ts';
-import { clientAddress, serverOf } from '../system/ssh-session.ts';
+import { clientAddress, serverOf } from '../system/ssh/session.ts';
 import { requireTrusted } from './sshd.ts';
 import { SSHD_CONFIG } from './sshd-drop-in.ts';
 

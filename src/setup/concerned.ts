@@ -1,7 +1,7 @@
 /** The scope of a setup: finds the accounts and groups for the given names, and refuses names that sshd cannot match safely. */
 import { NotpError } from '../error.ts';
 import { quoted, shellCommand } from '../otp/escape.ts';
-import { accountInFile, namesAreExact } from '../system/passwd-file.ts';
+import { accountInFile, namesAreExact } from '../system/accounts/passwd-file.ts';
 import { groupByName, groupsByName, namesByUid, userByName } from '../system/users.ts';
 import type { SetupDoor } from './plan.ts';
 import { canMatch, type Account, type Scope } from './scope.ts';

@@ -5,7 +5,7 @@
 import { NotpError } from '../error.ts';
 import { parseJson } from '../json.ts';
 import type { Config } from '../system/config.ts';
-import { loginStart, type Moment } from '../system/ssh-session.ts';
+import { loginStart, type Moment } from '../system/ssh/session.ts';
 import { administrator } from './lockout.ts';
 import { hasOpened } from './opened.ts';
 import { markedAtMs, markText, release, unfinishedSetup, type Setup } from './record.ts';

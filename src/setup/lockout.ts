@@ -7,7 +7,7 @@ import { refusedKeys } from '../doctor/sshd/keys.ts';
 import { judgeEach, type Seen, type SeenFrom } from '../doctor/sshd/seen.ts';
 import { shellCommand } from '../otp/escape.ts';
 import { thisHost, type Config } from '../system/config.ts';
-import { authInfo, clientAddress, environmentAbove, keyTypeOf } from '../system/ssh-session.ts';
+import { authInfo, clientAddress, environmentAbove, keyTypeOf } from '../system/ssh/session.ts';
 import { isAddress } from '../verdict/address.ts';
 import { asUser } from '../system/privileges.ts';
 import { groupsOf, userByName, userByUid, type User } from '../system/users.ts';

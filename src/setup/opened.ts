@@ -21,7 +21,7 @@ const IS_AT: Readonly<Record<SetupDoor, (entry: Entry) => boolean>> = {
 /** Of each user's own log, which may be of any size. */
 const LAST_RECORDS = 100;
 
-interface Asked {
+interface DoorSince {
   readonly door: SetupDoor;
   readonly scope: Scope;
   readonly sinceMs: number;
@@ -31,7 +31,7 @@ interface Asked {
  * Whether the door has accepted somebody in the scope since `sinceMs`. `caller`: stands for all users whose names are not listed, where users
  * keep their own logs. Throws `audit_unavailable` if the log of the host cannot be read, `failed` if users cannot be listed.
  */
-export async function hasOpened({ door, scope, sinceMs }: Asked, config: Config, caller: User): Promise<boolean> {
+export async function hasOpened({ door, scope, sinceMs }: DoorSince, config: Config, caller: User): Promise<boolean> {
   const { kind, owner, auditFile } = statePlace(config, caller);
   if (kind === 'user') return await isInOwnLogs([caller, ...usersIn(scope)], { door, scope, sinceMs }, config);
   const names = await asUser(owner, () => acceptedAt(auditFile, IS_AT[door], sinceMs));
@@ -42,7 +42,7 @@ export async function hasOpened({ door, scope, sinceMs }: Asked, config: Config,
 }
 
 /** Where users keep their own state, each has a log of their own. One that cannot be read says nothing, as of a user who is removed meanwhile. */
-async function isInOwnLogs(users: readonly User[], { door, scope, sinceMs }: Asked, config: Config): Promise<boolean> {
+async function isInOwnLogs(users: readonly User[], { door, scope, sinceMs }: DoorSince, config: Config): Promise<boolean> {
   const wanted = matcherOf({ event: 'login.accepted', sinceMs });
   for (const user of users) {
     const lines = await endOf(ownPlace(config, user).auditFile, user);

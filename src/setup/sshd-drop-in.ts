@@ -1,7 +1,7 @@
 /** The drop-in for sshd_config.d, and a check that sshd reads it for all users. Pure. See sshd_config(5). */
 import * as path from 'node:path';
 import { wordsOf } from '../doctor/sshd/files.ts';
-import { SETENV_LINE } from '../system/gate-environment.ts';
+import { SETENV_LINE } from '../system/ssh/gate-environment.ts';
 import { isEverybody, matchCriteria, type Scope } from './scope.ts';
 
 /** The name under which sshd and PAM call notp. */

@@ -99,10 +99,15 @@ export async function isInUse(place: StatePlace, now: () => number): Promise<boo
   });
 }
 
-/** The same where there must be a state. Throws `store_unavailable` where there is none. */
+/** The error where there is no state. */
+export function noState(place: StatePlace, hint?: string): NotpError {
+  return new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, hint);
+}
+
+/** As withState(), where there must be a state. Throws `store_unavailable` where there is none. */
 export async function withPresentState<T>(place: StatePlace, now: () => number, work: (state: State) => Promise<T>): Promise<T> {
   return await withState(place, now, async (state) => {
-    if (state === undefined) throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`);
+    if (state === undefined) throw noState(place);
     return await work(state);
   });
 }

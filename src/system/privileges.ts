@@ -3,6 +3,16 @@ import { readFileSync } from 'node:fs';
 import { NotpError } from '../error.ts';
 import { isRoot, type User } from './users.ts';
 
+/** The error for anybody but root, who alone can do `act`. `command`: what to run, where sudo before the same command is not enough. */
+export function forRootAlone(act: string, command = 'run this with sudo'): NotpError {
+  return new NotpError('not_permitted', `only root can ${act}`, command);
+}
+
+/** Throws that error without root. */
+export function requireRoot(...of: Parameters<typeof forRootAlone>): void {
+  if (!isRoot()) throw forRootAlone(...of);
+}
+
 /** `process.initgroups` is documented, but the types of Node 26 lack it. */
 const posix = process as unknown as { initgroups: (user: string, gid: number) => void };
 

@@ -9,8 +9,8 @@ import { NotpError } from '../error.ts';
 import { quoted } from '../otp/escape.ts';
 import { isUserName } from '../otp/names.ts';
 import { inParts } from '../lists.ts';
-import { getent, IS_NUMBER, TIMEOUT_MS } from './getent.ts';
-import { accountInFile, lineInFile, linesInFile, type PasswdKey } from './passwd-file.ts';
+import { getent, IS_NUMBER, TIMEOUT_MS } from './accounts/getent.ts';
+import { accountInFile, lineInFile, linesInFile, type PasswdKey } from './accounts/passwd-file.ts';
 
 export interface User {
   /** The name of the account in the database, in no other spelling. */

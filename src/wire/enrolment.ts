@@ -18,7 +18,7 @@
 import { ALGORITHMS, DIGITS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, toBase32, type CodeParameters } from '../otp/code.ts';
 import type { Reading } from '../otp/proof.ts';
 import { MAX_RECOVERY_CODES } from '../otp/recovery.ts';
-import type { Account } from '../otp/uri.ts';
+import type { CredentialNames } from '../otp/uri.ts';
 import { bad, boolean, label, listOf, literal, object, oneOf, optional, string, text, union, wholeNumber } from '../seal/shape.ts';
 import { SECRET } from '../seal/seal.ts';
 import { FACTS, type Facts } from './facts.ts';
@@ -26,7 +26,7 @@ import { FILE, parseAnswer, parseLine, printAnswer, printFile, printReading, REA
 import type { Outcome } from './verifier.ts';
 
 /** The labels and parameters of a new secret, and its number of recovery codes. */
-export type Wanted = CodeParameters & Account & { readonly recovery: number };
+export type Wanted = CodeParameters & CredentialNames & { readonly recovery: number };
 
 /** A change of an enrolment that keeps its secret. */
 export interface Change {

@@ -54,8 +54,8 @@ export const MAX_LINE = MAX_CONTEXTS * 8 * MAX_SEALED_FILE_BYTES;
 /** The origin of a question, as the door states it. */
 export type AskedOrigin = Omit<Origin, 'user' | 'uid'>;
 
-/** The account that the judge of the PAM door is asked about. Without a uid it is a name that no user has. */
-export type Account = Pick<Origin, 'user' | 'uid'>;
+/** The account that a judge is asked about. Without a uid it is a name that no user has. */
+export type AskedAccount = Pick<Origin, 'user' | 'uid'>;
 
 /** The versions of the messages of this release. */
 export const WIRE = 'question/6 refusal/1 answer/2';
@@ -83,7 +83,7 @@ export interface Question {
   /** `acceptance`: as `before`, and the answer is never a refusal by the state: the person is asked then. */
   readonly ask: 'before' | 'acceptance' | 'verify';
   /** Undefined over the user's own socket. */
-  readonly account?: Account | undefined;
+  readonly account?: AskedAccount | undefined;
   /** Its context is that of the first file. */
   readonly origin: AskedOrigin;
   readonly files: readonly SentFile[];
@@ -105,7 +105,7 @@ const CONTEXT = string().assert(isContextName, 'is not a context name');
 
 const ORIGIN = {
   account: optional(
-    object({ user: SHORT, uid: optional(wholeNumber(0, MAX_UID)) }).map(({ user, uid }): Account =>
+    object({ user: SHORT, uid: optional(wholeNumber(0, MAX_UID)) }).map(({ user, uid }): AskedAccount =>
       uid === undefined ? { user } : { user, uid },
     ),
   ),
@@ -175,7 +175,7 @@ export function parseQuestion(line: string): Question {
 /** A refusal by the door itself, to be recorded. */
 export interface ToldRefusal {
   /** Undefined behind the user's own socket. */
-  readonly account: Account | undefined;
+  readonly account: AskedAccount | undefined;
   readonly origin: AskedOrigin;
   readonly reason: Reason;
   readonly detail: string;
@@ -195,7 +195,7 @@ export function parseRefusal(line: string): ToldRefusal | undefined {
   return line.startsWith('{"notp":"refusal/1"') ? parseLine(REFUSAL, line, 'the refusal') : undefined;
 }
 
-function printOrigin(account: Account | undefined, { door, service = '', rhost = '', tty = '' }: AskedOrigin): object {
+function printOrigin(account: AskedAccount | undefined, { door, service = '', rhost = '', tty = '' }: AskedOrigin): object {
   const who = account === undefined ? null : { user: account.user.slice(0, MAX_TEXT), uid: account.uid ?? null };
   return { account: who, door, service: service.slice(0, MAX_TEXT), rhost: rhost.slice(0, MAX_TEXT), tty: tty.slice(0, MAX_TEXT) };
 }

@@ -2,10 +2,13 @@
  * The verifier behind a socket. The service that listens there holds key, state and log, and answers with a verdict. If the service is dead,
  * hung, slow, restarted or answers nonsense, the login is refused in bounded time. Nothing else is asked instead.
  */
-import type { Origin } from '../audit/record.ts';
+import { newRef, writeToCopies } from '../audit/audit.ts';
+import type { AuditRecord, Origin } from '../audit/record.ts';
+import { journalSinks } from '../audit/sinks.ts';
 import { messageOf, NotpError } from '../error.ts';
 import { uptimeMs } from '../store/clock.ts';
 import { connectLines, isUnanswered, type LineLimits, type LineSocket } from './line-socket.ts';
+import type { Config } from '../system/config.ts';
 import { sealOf, type DeviceFile } from '../system/secrets.ts';
 import type { Reason } from '../verdict/reasons.ts';
 import type { Attempt, Circumstances, Outcome, SshSession, Verifier } from './verifier.ts';
@@ -15,7 +18,7 @@ import {
   parseAnswer,
   printQuestion,
   printRefusal,
-  type Account,
+  type AskedAccount,
   sentFile,
   type Question,
   type ToldRefusal,
@@ -33,7 +36,7 @@ export interface Wire {
 export interface RemoteOptions {
   readonly wire: Wire;
   /** The account that the judge is asked about; undefined at a user's own socket. */
-  readonly account?: Account;
+  readonly account?: AskedAccount;
   readonly origin: Origin;
   readonly files: readonly DeviceFile[];
   readonly circumstances: Circumstances;
@@ -151,3 +154,32 @@ export function remoteVerifier({ wire, account, origin, files, circumstances, re
 }
 
 const NO_SESSION: SshSession = { connection: undefined, keyDigest: undefined };
+
+/**
+ * The judge is the service behind root's own socket (notp-judge.socket) and decides for every account at the PAM door. The caller of sudo
+ * controls the process that pam_exec starts (its limits, a cgroup that can be frozen). So that process only asks: it opens no state and no log.
+ */
+export interface Judge {
+  /** The verifier for these sealed files and those in the store. */
+  verifier(files: readonly DeviceFile[], circumstances: Circumstances): Verifier;
+  /** Has the judge record a refusal by this process; if that fails, records it in the journal. Never throws. */
+  refuse(reason: Reason, detail: string): Promise<Outcome>;
+  close(): void;
+}
+
+/** Connects as root. If nobody listens, each question is refused. */
+export async function openJudge({ judge }: Pick<Config, 'judge'>, origin: Origin, now: () => number): Promise<Judge> {
+  const wire = await connectGreeting(judge);
+  const account = { user: origin.user, ...(origin.uid === undefined ? {} : { uid: origin.uid }) };
+  const refuseHere = async (reason: Reason, detail: string): Promise<Outcome> => {
+    const record: AuditRecord = { ...origin, event: 'login.refused', result: 'refused', reason, detail, ref: newRef() };
+    return { verdict: { result: 'refused', reason, detail }, ref: await writeToCopies(journalSinks(), record, now()) };
+  };
+  return {
+    verifier: (files, circumstances) => remoteVerifier({ wire, account, origin, files, circumstances, refuse: refuseHere }),
+    refuse: (reason, detail) => refuseOver(wire, { account, origin, reason, detail }, (why) => refuseHere(reason, why)),
+    close: () => {
+      wire.close();
+    },
+  };
+}

@@ -1,9 +1,8 @@
 /** What the judge needs when many users have logged in, and what the services of many users need who are at the gate at once. */
-import { printQuestion } from '../../src/wire/question.ts';
+import { firstQuestion } from '../doors/serve-world.ts';
 import { pamVariables } from './alone.ts';
 import { judgePid, type Host } from './host.ts';
 import { short, type Chapter } from './measure.ts';
-import { NOTHING_KNOWN } from '../../src/wire/verifier.ts';
 
 interface Memory {
   readonly megabytes: number;
@@ -20,7 +19,7 @@ export async function memory(boot: () => Promise<Host>): Promise<Chapter> {
   }
   const [one = NaN, all = NaN] = judge;
   const sockets = host.others.map(({ uid }) => `/run/notp/${String(uid)}.sock`);
-  const services = await host.client<Memory>(['hold', question(), ...sockets]);
+  const services = await host.client<Memory>(['hold', firstQuestion().trim(), ...sockets]);
   await host.container.must(['systemctl', 'stop', 'notp@4*.service']);
   const users = String(host.others.length);
   return {
@@ -44,17 +43,4 @@ export async function memory(boot: () => Promise<Host>): Promise<Chapter> {
       },
     ],
   };
-}
-
-/** What the gate asks before its prompt. */
-function question(): string {
-  return printQuestion({
-    ask: 'before',
-    origin: { context: 'ssh', door: 'gate', service: 'ssh' },
-    files: [{ context: 'ssh', sealed: '', wrong: '' }],
-    session: { connection: undefined, keyDigest: undefined },
-    circumstances: NOTHING_KNOWN,
-    readings: [],
-    timedOut: false,
-  }).trim();
 }

@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import { connect } from 'node:net';
 import * as tls from 'node:tls';
 import { before, describe, it } from 'node:test';
-import { openJudges } from '../../src/wire/judges.ts';
+import { openFleetJudges } from '../../src/wire/fleet-judges.ts';
 import { printEnrolQuestion } from '../../src/wire/enrolment.ts';
 import { printQuestion, printRefusal, type Question } from '../../src/wire/question.ts';
 import { NOTHING_KNOWN } from '../../src/wire/verifier.ts';
@@ -120,7 +120,7 @@ describe('root of a member', { skip: NEEDS }, () => {
 
   it('cannot pose as a judge: neither with its own certificate nor with one for another server', async () => {
     const served = scratchFolder('posing');
-    const judges = openJudges();
+    const judges = openFleetJudges();
     const greet = async (): Promise<void> => {
       const files = filesIn(served);
       const port = await freePort();

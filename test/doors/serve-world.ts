@@ -193,6 +193,15 @@ export function questionFor(file: string | undefined, typed: readonly Reading[],
   });
 }
 
+/** The line of what the gate asks before its prompt, of a user without a sealed file. */
+export function firstQuestion(): string {
+  return questionFor(undefined, [], {
+    ask: 'before',
+    origin: { context: 'ssh', door: 'gate', service: 'ssh' },
+    circumstances: NOTHING_KNOWN,
+  });
+}
+
 /** The one sealed file of a question, or why there is none. */
 export function sentFile(sealed: string, wrong = '', context = 'ssh'): SentFile[] {
   return [{ context, sealed, wrong }];

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { accountContexts } from '../../src/login/account.ts';
-import type { Login, Rules } from '../../src/login/rules.ts';
+import type { Login, Terms } from '../../src/login/terms.ts';
 import { lacks } from '../support/world.ts';
 import { deviceFile, end, on, tokens, WRONG } from './account-world.ts';
 import { localWorld, type LocalWorld, type Secret } from './local-world.ts';
@@ -17,7 +17,7 @@ beforeEach(async () => {
   [phone, backup] = [await world.enrol('ssh'), await world.enrol('backup')];
 });
 
-const both = (): Partial<Login & Rules> => on([deviceFile(phone.file), deviceFile(backup.file)]);
+const both = (): Partial<Login & Terms> => on([deviceFile(phone.file), deviceFile(backup.file)]);
 
 describe('who pays for a try', NEEDS, () => {
   it('are all contexts of logins, where one of them is asked for alone', () => {

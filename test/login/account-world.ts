@@ -1,7 +1,7 @@
 /** An account of alice with more than one device, judged in this process. */
 import type { SealedFile } from '../../src/seal/file.ts';
 import type { DeviceFile } from '../../src/system/secrets.ts';
-import type { Login, Rules } from '../../src/login/rules.ts';
+import type { Login, Terms } from '../../src/login/terms.ts';
 import { revoke } from '../../src/enrolment/registrar.ts';
 import { ORIGIN, type LocalWorld } from './local-world.ts';
 
@@ -14,7 +14,7 @@ export function deviceFile(file: SealedFile): DeviceFile {
 }
 
 /** To be judged on these files, the first of which is what the door asks for. */
-export function on(files: readonly DeviceFile[], account = ACCOUNT): Partial<Login & Rules> {
+export function on(files: readonly DeviceFile[], account = ACCOUNT): Partial<Login & Terms> {
   return { files, account, origin: { ...ORIGIN, context: files[0]?.context ?? '' } };
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import type { DeviceFile, Found } from '../../src/system/secrets.ts';
-import type { Login, Rules } from '../../src/login/rules.ts';
+import type { Login, Terms } from '../../src/login/terms.ts';
 import type { SshSession } from '../../src/wire/verifier.ts';
 import { lacks } from '../support/world.ts';
 import { ACCOUNT, deviceFile, end, on, tokens, WRONG } from './account-world.ts';
@@ -30,7 +30,7 @@ beforeEach(async () => {
   [phone, backup] = [await world.enrol('ssh'), await world.enrol('backup')];
 });
 
-const both = (): Partial<Login & Rules> => on([deviceFile(phone.file), deviceFile(backup.file)]);
+const both = (): Partial<Login & Terms> => on([deviceFile(phone.file), deviceFile(backup.file)]);
 const lastRecord = (...keys: string[]): unknown[] => keys.map((key) => world.records().at(-1)?.[key]);
 
 describe('an account with two devices', NEEDS, () => {
@@ -56,7 +56,7 @@ describe('an account with two devices', NEEDS, () => {
     ] as const) {
       world.nowMs += 10 * POLICY.refillMs;
       const copy = await world.enrol('backup', undefined, phone);
-      const files = (contexts: readonly string[]): Partial<Login & Rules> =>
+      const files = (contexts: readonly string[]): Partial<Login & Terms> =>
         on(contexts.map((context) => deviceFile(context === 'ssh' ? phone.file : copy.file)));
       const code = world.code(phone);
       assert.equal(await world.verify(phone, code, files(first)), 'totp');

@@ -5,7 +5,7 @@ import { appendSummaries } from '../../src/audit/audit.ts';
 import { verifyLog } from '../../src/audit/verify.ts';
 import { auditKey } from '../../src/seal/keys.ts';
 import { localVerifier } from '../../src/login/login.ts';
-import type { Login, Rules } from '../../src/login/rules.ts';
+import type { Login, Terms } from '../../src/login/terms.ts';
 import { lacks } from '../support/world.ts';
 import { WRONG } from './account-world.ts';
 import { localWorld, ORIGIN, PERIOD_MS, POLICY, type LocalWorld, type Secret, remembering, UNENROLLED_GET_IN } from './local-world.ts';
@@ -23,21 +23,21 @@ beforeEach(async () => {
 });
 
 /** Presents a wrong code, and gives the reference that the person is told. */
-const guess = async (other: Partial<Login & Rules> = {}): Promise<string> => {
+const guess = async (other: Partial<Login & Terms> = {}): Promise<string> => {
   const verifier = localVerifier(...world.options({ kind: 'sealed', file: alice.file }, other));
   const { verdict, ref } = await verifier.verify({ readings: [{ passphrase: undefined, proof: WRONG }] });
   verifier.close();
   assert.equal(verdict.result, 'refused');
   return ref;
 };
-const guesses = async (times: number, other?: Partial<Login & Rules>): Promise<string[]> => {
+const guesses = async (times: number, other?: Partial<Login & Terms>): Promise<string[]> => {
   const refs: string[] = [];
   for (let i = 0; i < times; i++) refs.push(await guess(other));
   return refs;
 };
 /** An account that was never enrolled. */
 const guest: Partial<Login> = { origin: { ...ORIGIN, user: 'guest', uid: 1001 } };
-const stranger = (name: string): Partial<Login & Rules> => {
+const stranger = (name: string): Partial<Login & Terms> => {
   const { uid: _, ...nobody } = { ...ORIGIN, user: name };
   return { origin: nobody, files: [{ context: 'ssh', found: { kind: 'absent' } }] };
 };

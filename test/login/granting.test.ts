@@ -7,7 +7,7 @@ import { assert as holds, asyncProperty, constantFrom, integer, oneof, record, s
 import { verifyLog } from '../../src/audit/verify.ts';
 import { endGrant, give, shownGrants, type WantedGrant } from '../../src/enrolment/grants.ts';
 import { invite, revoke } from '../../src/enrolment/registrar.ts';
-import type { Login, Rules } from '../../src/login/rules.ts';
+import type { Login, Terms } from '../../src/login/terms.ts';
 import { renewRows } from '../../src/outage/renewing.ts';
 import { auditKey } from '../../src/seal/keys.ts';
 import type { Found } from '../../src/system/secrets.ts';
@@ -34,7 +34,7 @@ beforeEach(async () => {
 const grant = (wanted: Partial<WantedGrant> = {}, who: typeof ALICE | typeof BOB = ALICE): Promise<Grant> =>
   world.withState((state) => give(state, who, { ...WANTED, ...wanted }));
 const last = (): Record<string, unknown> => world.records().at(-1) ?? {};
-const before = (other?: Partial<Login & Rules>, session: SshSession = KEY): Promise<string> => world.before(secret, other, session);
+const before = (other?: Partial<Login & Terms>, session: SshSession = KEY): Promise<string> => world.before(secret, other, session);
 const database: LocalWorld['database'] = (work) => world.database(work);
 const sql: LocalWorld['sql'] = (text, ...values) => {
   world.sql(text, ...values);

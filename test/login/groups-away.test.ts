@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { MAX_NAMES } from '../../src/system/memberships.ts';
-import { MAX_NAMES_BYTES } from '../../src/system/passwd-file.ts';
+import { MAX_NAMES } from '../../src/system/accounts/memberships.ts';
+import { MAX_NAMES_BYTES } from '../../src/system/accounts/passwd-file.ts';
 import type { Rule } from '../../src/verdict/rules.ts';
 import { run } from '../support/process.ts';
 import { lacks, must, scratchFolder } from '../support/world.ts';

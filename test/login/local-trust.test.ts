@@ -4,7 +4,7 @@ import { beforeEach, describe, it } from 'node:test';
 import { lacks } from '../support/world.ts';
 import { forgetSources } from '../../src/enrolment/forget.ts';
 import type { SshSession } from '../../src/wire/verifier.ts';
-import type { Login, Rules } from '../../src/login/rules.ts';
+import type { Login, Terms } from '../../src/login/terms.ts';
 import { localWorld, ORIGIN, PERIOD_MS, remembering, type LocalWorld, type Secret } from './local-world.ts';
 
 const HOUR_MS = 3_600_000;
@@ -12,7 +12,7 @@ const TRUST = remembering(HOUR_MS);
 const KEY: SshSession = { connection: undefined, keyDigest: 'ab'.repeat(32) };
 const OTHER_KEY: SshSession = { connection: undefined, keyDigest: 'cd'.repeat(32) };
 const NO_KEY: SshSession = { connection: undefined, keyDigest: undefined };
-const from = (rhost: string): Pick<Login & Rules, 'rules' | 'origin'> => ({
+const from = (rhost: string): Pick<Login & Terms, 'rules' | 'origin'> => ({
   ...TRUST,
   origin: { ...ORIGIN, rhost },
 });

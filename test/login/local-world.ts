@@ -13,7 +13,7 @@ import { realUser } from '../../src/system/users.ts';
 import type { Found } from '../../src/system/secrets.ts';
 import type { Policy } from '../../src/verdict/decide.ts';
 import { localVerifier } from '../../src/login/login.ts';
-import type { Login, Rules } from '../../src/login/rules.ts';
+import type { Login, Terms } from '../../src/login/terms.ts';
 import { begin, complete, firstState } from '../../src/enrolment/registrar.ts';
 import { newHeader, newPayload, sealByHost, type Header } from '../../src/enrolment/sealing.ts';
 import { withNewState, type State } from '../../src/state/state.ts';
@@ -52,16 +52,16 @@ export interface LocalWorld {
   readonly place: StatePlace;
   /** Unix time in milliseconds, for everything in this world. */
   nowMs: number;
-  options(found: Found, other?: Partial<Login & Rules>): readonly [Login, Rules];
+  options(found: Found, other?: Partial<Login & Terms>): readonly [Login, Terms];
   /** Runs `work` on the opened state. */
   withState<T>(work: (state: State) => Promise<T>): Promise<T>;
   /** A secret of alice in a sealed file, registered as root's notp-enroll does: sealed by the host, or by `passphrase`; with a fresh secret, or that of `like`. */
   enrol(context?: string, passphrase?: string, like?: Secret): Promise<Secret>;
   enrolment(context?: string): Promise<Enrolment | undefined>;
   /** Judges `proof` on the sealed file of `secret`, or on what was found in its place, and gives the method or the reason. */
-  verify(secret: Secret | Found, proof: Proof, other?: Partial<Login & Rules>, session?: SshSession, passphrase?: string): Promise<string>;
+  verify(secret: Secret | Found, proof: Proof, other?: Partial<Login & Terms>, session?: SshSession, passphrase?: string): Promise<string>;
   /** What comes before asking: the method, the reason, or "ask". */
-  before(secret: Secret | Found, other?: Partial<Login & Rules>, session?: SshSession): Promise<string>;
+  before(secret: Secret | Found, other?: Partial<Login & Terms>, session?: SshSession): Promise<string>;
   /** A code of `secret` so many steps from now. */
   code(secret: Pick<Secret, 'payload'>, steps?: number): Proof & { kind: 'code' };
   records(): Record<string, unknown>[];
@@ -87,14 +87,14 @@ export function localWorld(name: string): LocalWorld {
   };
   const now = (): number => world.nowMs;
   const withState: LocalWorld['withState'] = async (work) => await withNewState(place, now, work);
-  const verifier = (secret: Secret | Found, other: Partial<Login & Rules> = {}): ReturnType<typeof localVerifier> =>
+  const verifier = (secret: Secret | Found, other: Partial<Login & Terms> = {}): ReturnType<typeof localVerifier> =>
     localVerifier(...world.options('kind' in secret ? secret : { kind: 'sealed', file: secret.file }, other));
   const world: LocalWorld = {
     place,
     nowMs: START_MS,
     options: (found, other = {}) => {
       const login: Login = { files: [{ context: 'ssh', found }], account: ['ssh'], origin: ORIGIN, circumstances: BY_KEY };
-      const rules: Rules = { place, inStore: false, policy: POLICY, unenrolled: 'deny', rules: [], host: 'here', mayFallBack: false, now };
+      const rules: Terms = { place, inStore: false, policy: POLICY, unenrolled: 'deny', rules: [], host: 'here', mayFallBack: false, now };
       return [
         { ...login, ...other },
         { ...rules, ...other },

@@ -1,7 +1,7 @@
 /** What the owner of an account reads after a login: how many codes were refused since the last accepted one. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import type { Login, Rules } from '../../src/login/rules.ts';
+import type { Login, Terms } from '../../src/login/terms.ts';
 import { localVerifier } from '../../src/login/login.ts';
 import type { Notice } from '../../src/wire/verifier.ts';
 import { localWorld, ORIGIN, PERIOD_MS, UNENROLLED_GET_IN, type LocalWorld, type Secret } from './local-world.ts';
@@ -18,7 +18,7 @@ describe('an accepted login', () => {
 
   const wrong = (): Proof => ({ kind: 'code', code: String((Number(world.code(secret).code) + 1) % 1e6).padStart(6, '0') });
 
-  const noticeOf = async (proof: Proof, other: Partial<Login & Rules> = {}, from: Secret = secret): Promise<Notice | undefined> => {
+  const noticeOf = async (proof: Proof, other: Partial<Login & Terms> = {}, from: Secret = secret): Promise<Notice | undefined> => {
     const verifier = localVerifier(...world.options({ kind: 'sealed', file: from.file }, other));
     const outcome = await verifier.verify({ readings: [{ passphrase: undefined, proof }] });
     verifier.close();

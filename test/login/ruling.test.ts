@@ -1,7 +1,7 @@
 /** What the rules make of a login: who gets in, who is refused whatever they say, and what is recorded. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import type { Login, Rules } from '../../src/login/rules.ts';
+import type { Login, Terms } from '../../src/login/terms.ts';
 import type { Found } from '../../src/system/secrets.ts';
 import type { Rule } from '../../src/verdict/rules.ts';
 import { NOTHING_KNOWN, type SshSession } from '../../src/wire/verifier.ts';
@@ -11,7 +11,7 @@ import { localWorld, ORIGIN, PERIOD_MS, type LocalWorld, type Secret } from './l
 const ABSENT: Found = { kind: 'absent' };
 const KEY: SshSession = { connection: undefined, keyDigest: 'ab'.repeat(32) };
 const NOTHING: Rule = { ask: 'nothing', reason: 'ticket', line: 3 };
-const by = (...rules: readonly Rule[]): Pick<Login & Rules, 'rules'> => ({ rules });
+const by = (...rules: readonly Rule[]): Pick<Login & Terms, 'rules'> => ({ rules });
 const CODE = { kind: 'code', code: '000000' } as const;
 
 let world: LocalWorld;
@@ -77,7 +77,7 @@ describe('a rule that refuses', () => {
   });
 });
 
-const until = (enrolByMs: number): Pick<Login & Rules, 'rules'> => by({ ask: 'code', enrolByMs, line: 5 });
+const until = (enrolByMs: number): Pick<Login & Terms, 'rules'> => by({ ask: 'code', enrolByMs, line: 5 });
 
 describe('a rule with a day for enrolment', () => {
   const bob = { origin: { ...ORIGIN, user: 'bob', uid: 1001 } };

@@ -5,7 +5,7 @@ import * as path from 'node:path';
 import { describe, it } from 'node:test';
 import { lineToStranger, refusalLine } from '../../src/doors/refusal.ts';
 import { defaultConfig } from '../../src/system/config.ts';
-import { openJudge } from '../../src/wire/judge.ts';
+import { openJudge } from '../../src/wire/remote.ts';
 import { localVerifier } from '../../src/login/login.ts';
 import { scratchFolder } from '../support/world.ts';
 import { localWorld, ORIGIN } from './local-world.ts';

@@ -12,7 +12,7 @@ import {
   otpauthUri,
   parseOtpauthUri,
   shortUri,
-  type Account,
+  type CredentialNames,
   type Credential,
   type HotpCredential,
 } from '../../src/otp/uri.ts';
@@ -21,7 +21,7 @@ import { assertRefuses, credentials, names as anyName } from './credentials.ts';
 
 const SECRET = fromBase32('HSBRGZRKZDRLBVEYHSBRGZRKZDRLBVEY');
 
-function usual(names: Account): Credential {
+function usual(names: CredentialNames): Credential {
   return { type: 'totp', secret: SECRET, algorithm: 'SHA1', digits: 6, periodSeconds: 30, ...names };
 }
 

@@ -394,10 +394,10 @@ describe('a proof of who wants an export, another secret or new codes', () => {
     try {
       const asking = { place, user: ORIGIN.user, policy: POLICY, now: () => world.nowMs, mayFallBack: false };
       const refs = await decideOn(copy, 1);
-      const bench = await world.withState((state) => throughOutages(asking, state, (found) => Promise.resolve(found)));
+      const basis = await world.withState((state) => throughOutages(asking, state, (found) => Promise.resolve(found)));
       assert.deepEqual(await reported(world), refs);
-      assert.equal(bench.inOutage, false);
-      assert.ok(bench.used !== undefined);
+      assert.equal(basis.inOutage, false);
+      assert.ok(basis.used !== undefined);
       const gone = unreached(new NotpError('store_unavailable', 'the server is gone'));
       const withoutServer = world.withState((state) => throughOutages(asking, state, () => Promise.reject(gone as NotpError)));
       await assert.rejects(withoutServer, /the server is gone/);

@@ -10,7 +10,7 @@ import type { Enrolment, Transaction } from '../../src/store/store.ts';
 import { transactionOn } from '../../src/store/tables.ts';
 import type { Dialect } from '../../src/store/statements.ts';
 import type { Row } from '../../src/store/row.ts';
-import { remembered } from '../../src/login/remembering.ts';
+import { remembered } from '../../src/login/without-code.ts';
 import { accountOf } from '../../src/login/account.ts';
 import { scratchFolder } from '../support/world.ts';
 import { ALICE, askAndSave } from './alice.ts';

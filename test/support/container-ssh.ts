@@ -39,7 +39,7 @@ export function sshInTerminal(
   return container.inTerminal([...sshCommand(user, ['-t', ...sshOptions]), ...words], options);
 }
 
-export function sshCommand(user: TestUser, options: readonly string[]): string[] {
+export function sshCommand({ name }: Pick<TestUser, 'name'>, options: readonly string[] = [], key = CLIENT_KEY): string[] {
   const hosts = ['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR'];
-  return ['ssh', '-F', 'none', '-i', CLIENT_KEY, '-o', 'IdentitiesOnly=yes', ...hosts, ...options, `${user.name}@127.0.0.1`];
+  return ['ssh', '-F', 'none', '-i', key, '-o', 'IdentitiesOnly=yes', ...hosts, ...options, `${name}@127.0.0.1`];
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { describe, it } from 'node:test';
-import { clientAddress } from '../../src/system/ssh-session.ts';
+import { clientAddress } from '../../src/system/ssh/session.ts';
 import { groupsByName, groupsOf, isRoot, realUid, realUser, userByName, userByUid, usersByName } from '../../src/system/users.ts';
 import { addSecondName, addUser, lacks, must } from '../support/world.ts';
 

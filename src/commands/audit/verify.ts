@@ -13,8 +13,8 @@ import { asUser } from '../../system/privileges.ts';
 import { realUser } from '../../system/users.ts';
 import { outagePlace } from '../../outage/outage.ts';
 import { keysOf, hasEncryptedKey, readHostKey } from '../../state/host-keys.ts';
-import { chainKeys, type State, withPresentState, withState } from '../../state/state.ts';
-import { statePlace, storeName, type StatePlace } from '../../state/place.ts';
+import { chainKeys, noState, type State, withPresentState, withState } from '../../state/state.ts';
+import { statePlace, type StatePlace } from '../../state/place.ts';
 import { Option, type Command } from 'commander';
 import { common, configOf, type CommonFlags, type Finish } from '../options.ts';
 import { collected } from './period.ts';
@@ -139,8 +139,7 @@ async function chainsOf(
   place: StatePlace,
   host: string | undefined,
 ): Promise<readonly [KnownChain, ...KnownChain[]]> {
-  if (state === undefined)
-    throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'nobody has enrolled yet');
+  if (state === undefined) throw noState(place, 'nobody has enrolled yet');
   return await state.store.exclusively(async (transaction) => {
     const storedKeys = await transaction.formerChainKeys();
     const keys = chainKeys(state, storedKeys);

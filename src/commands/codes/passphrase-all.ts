@@ -4,8 +4,7 @@
  */
 import { NotpError } from '../../error.ts';
 import { openEnrolments } from '../../enrolment/open.ts';
-import { keyToSealWith, ownFiles, type OwnFiles } from '../../enrolment/own-key.ts';
-import { refuseChanged, type Own } from '../../enrolment/own-secrets.ts';
+import { type Own, type OwnFiles, keyToSealWith, ownFiles, refuseChanged } from '../../enrolment/own-secrets.ts';
 import { sealByKey, type PassphraseKey } from '../../enrolment/sealing.ts';
 import { storeFiles } from '../../enrolment/storing.ts';
 import { namesUpTo, plural } from '../../lists.ts';

@@ -3,8 +3,7 @@
  * earlier file goes only when the new one is in its place. A rename that was interrupted in between is completed by the same command.
  */
 import type { Command } from 'commander';
-import { openSealed, ownSealed, refuseChanged, refuseHostSealed, type Own } from '../../enrolment/own-secrets.ts';
-import { keyToSealWith } from '../../enrolment/own-key.ts';
+import { type Own, keyToSealWith, openSealed, ownSealed, refuseChanged, refuseHostSealed } from '../../enrolment/own-secrets.ts';
 import { sealByKey } from '../../enrolment/sealing.ts';
 import { storeFiles } from '../../enrolment/storing.ts';
 import { NotpError } from '../../error.ts';

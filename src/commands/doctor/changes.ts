@@ -14,13 +14,13 @@ import { changeLine, changeStory, compared, type Difference, type Found } from '
 import { couldCheck, NOT_RUN, type Finding, type Severity } from '../../doctor/finding.ts';
 import { draftAnswer, keptAnswer, noteRun, prepareFolder } from '../../doctor/kept.ts';
 import { watchedNow } from '../../doctor/watched.ts';
-import { messageOf, NotpError } from '../../error.ts';
+import { messageOf } from '../../error.ts';
 import { parseJson } from '../../json.ts';
 import { withOpenedKey } from '../../state/credentials.ts';
 import { statePlace } from '../../state/place.ts';
 import { auditLog, withState } from '../../state/state.ts';
-import { asUser } from '../../system/privileges.ts';
-import { isRoot, realUser } from '../../system/users.ts';
+import { asUser, requireRoot } from '../../system/privileges.ts';
+import { realUser } from '../../system/users.ts';
 import { printResult, sayError } from '../../terminal/printer.ts';
 import { configOf, type CommonFlags } from '../options.ts';
 import { changesScreen, type ScreenOptions } from './screen.ts';
@@ -42,7 +42,7 @@ const PRIORITY: Readonly<Record<Severity, Priority>> = { fail: 'err', warn: 'war
 
 /** Gives the exit code of `notp doctor`. Throws `not_permitted` without root, `bad_secret_file` or `failed` where the answer cannot be kept. */
 export async function doctorChanges({ flags, json, screen }: ChangesOptions, now: () => number): Promise<number> {
-  if (!isRoot()) throw new NotpError('not_permitted', 'only root can keep the answer of doctor', 'sudo notp doctor --changes');
+  requireRoot('keep the answer of doctor', 'sudo notp doctor --changes');
   prepareFolder();
   for (let left = LOOKS; ; left--) {
     const { found, seen } = await lookUntilStill(flags);

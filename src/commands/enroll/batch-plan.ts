@@ -4,7 +4,8 @@ import { contextName, cutAccount } from '../../otp/names.ts';
 import type { Config } from '../../system/config.ts';
 import type { Enrolment, KeptFile } from '../../store/store.ts';
 import { hasService } from '../../system/systemd.ts';
-import { isRoot, type User } from '../../system/users.ts';
+import { requireRoot } from '../../system/privileges.ts';
+import type { User } from '../../system/users.ts';
 import { whereSealed } from '../../login/sealed-files.ts';
 import type { State } from '../../state/state.ts';
 import type { StatePlace } from '../../state/place.ts';
@@ -42,7 +43,7 @@ export interface Batch {
 /** The state that the batch changes. Throws `usage`, `not_permitted` or `failed` if the batch cannot run at all. */
 export function batchPlace(config: Config, { each, out }: BatchOptions): StatePlace {
   contextName(each.context);
-  if (!isRoot()) throw new NotpError('not_permitted', 'only root can enrol somebody else', 'sudo notp-enroll --batch FILE --out DIR');
+  requireRoot('enrol somebody else', 'sudo notp-enroll --batch FILE --out DIR');
   if (each.seal === 'passphrase')
     throw new NotpError('usage', 'a batch seals with the key of the host', 'leave out --seal: only the users themselves know a passphrase');
   refuseWithoutResult(each, out);

@@ -6,7 +6,8 @@ import type { Config } from '../../system/config.ts';
 import { printResult, sayHint, whileRead } from '../../terminal/printer.ts';
 import { openProgress } from '../../terminal/progress.ts';
 import { outputTraits } from '../../terminal/traits.ts';
-import { isRoot, realUser } from '../../system/users.ts';
+import { requireRoot } from '../../system/privileges.ts';
+import { realUser } from '../../system/users.ts';
 import { factsOfAll, type AllFacts } from '../../enrolment/read-facts.ts';
 import type { EnrolmentState, Facts } from '../../wire/facts.ts';
 import { statePlace } from '../../state/place.ts';
@@ -60,7 +61,7 @@ export function jsonLines(all: readonly Facts[]): string {
  * keeps their own state.
  */
 export async function everybodysFacts(config: Config, now: () => number): Promise<AllFacts> {
-  if (!isRoot()) throw new NotpError('not_permitted', 'only root can list the enrolments of all users', 'run this with sudo');
+  requireRoot('list the enrolments of all users');
   const place = statePlace(config, realUser());
   if (place.kind === 'service') return await factsOfAll(config, place, now);
   throw new NotpError('refused', 'each user of this host keeps their own state', "notp status --user NAME shows one user's");

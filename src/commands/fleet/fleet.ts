@@ -1,8 +1,9 @@
 /** `notp fleet`: the members that ask the judges of a fleet, their certificates, and the end of one. */
 import type { Command } from 'commander';
 import { escapeControls } from '../../otp/escape.ts';
-import { revokeMember } from '../../enrolment/members.ts';
+import { change } from '../../enrolment/change.ts';
 import { originOf, onServiceState } from '../../enrolment/whose.ts';
+import { timeOf } from '../../store/clock.ts';
 import type { Member } from '../../store/store.ts';
 import type { Config } from '../../system/config.ts';
 import { realUser } from '../../system/users.ts';
@@ -44,9 +45,14 @@ function timeIn(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-/** Ends the certificates of `host` that were made until now, whether or not it has ever asked. Throws as listMembers does. */
+/** Ends the certificates of `host` that were made until now, by the clock of the store, whether or not it has ever asked. Throws as listMembers does. */
 async function revoke(config: Config, host: string, now: () => number): Promise<number> {
-  await onServiceState(config, FOR_ROOT, now, (state) => revokeMember(state, { ...originOf(realUser()), door: 'cli' }, host));
+  await onServiceState(config, FOR_ROOT, now, async (state) => {
+    await change(state, { ...originOf(realUser()), door: 'cli' }, async (transaction) => {
+      await transaction.revokeMember(host, await timeOf(transaction, state.log.now));
+      return { done: [{ context: '', event: 'fleet.revoked', detail: host }], given: undefined };
+    });
+  });
   sayLine(`Revoked: ${host}. Within a second no judge answers it`);
   sayHint('a certificate that is made for it from now on counts again; sessions that are open stay open');
   return 0;

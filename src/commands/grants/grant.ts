@@ -6,11 +6,10 @@ import { serviceState, userNamed } from '../../enrolment/whose.ts';
 import { give, type WantedGrant } from '../../enrolment/grants.ts';
 import { withPresentState } from '../../state/state.ts';
 import type { Config } from '../../system/config.ts';
-import { asUser } from '../../system/privileges.ts';
+import { asUser, requireRoot } from '../../system/privileges.ts';
 import { reasonProblem, serviceProblem } from '../../system/rule-settings.ts';
 import { durationOf } from '../../system/settings.ts';
 import { enableSockets, hasService } from '../../system/systemd.ts';
-import { isRoot } from '../../system/users.ts';
 import { printResult, sayHint, sayLine } from '../../terminal/printer.ts';
 import { networkProblem } from '../../verdict/address.ts';
 import { digestOfKey, whoseGrant } from '../../verdict/grants.ts';
@@ -30,7 +29,7 @@ interface GrantFlags extends CommonFlags {
 
 /** Throws `not_permitted` without root, `usage` for an unknown user or more than `max_grant`, `refused` without a state of the host. */
 async function grant(config: Config, name: string, flags: GrantFlags, now: () => number): Promise<number> {
-  if (!isRoot()) throw new NotpError('not_permitted', 'only root can grant logins without a code', 'run this with sudo');
+  requireRoot('grant logins without a code');
   const { maxGrantMs } = config;
   if (flags.for > maxGrantMs)
     throw new NotpError(

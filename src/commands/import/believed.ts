@@ -3,7 +3,7 @@ import { importKey } from '../../store/imported.ts';
 import { NO_UID, type Enrolment, type Imported, type Transaction } from '../../store/store.ts';
 import { isOfSecret, marksIn, type Marks } from './marks.ts';
 import { enrolmentsOfAccount } from './other-devices.ts';
-import type { Target } from './target.ts';
+import type { Target } from './login-plan.ts';
 
 /**
  * The imported secrets of the account, under each uid that it has or that an enrolment of it still has, and those that have the secret,

@@ -13,7 +13,7 @@ import { fileAmong } from '../../login/sealed-files.ts';
 import { isOwnSecret } from '../../enrolment/own-secrets.ts';
 import { standingOf } from '../../login/account.ts';
 import type { State } from '../../state/state.ts';
-import type { Target } from './target.ts';
+import type { Target } from './login-plan.ts';
 
 /** The enrolment and sealed file that are there. `same`: an active enrolment with the same secret. */
 export type Present =

@@ -2,13 +2,14 @@
  * Imports one login of another module: seals the secret and registers it with the codes that were used, so that none of them
  * works again.
  */
+import { issuerFor } from '../../enrolment/plan.ts';
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { recoveryLeft } from '../../enrolment/facts.ts';
 import { cutAccount } from '../../otp/names.ts';
 import { keptRecoveryCodes } from '../../otp/recovery.ts';
-import type { Account, Credential } from '../../otp/uri.ts';
-import type { Target } from './target.ts';
+import type { CredentialNames, Credential } from '../../otp/uri.ts';
+import type { Target } from './login-plan.ts';
 import { printSealedFile, registrationOf } from '../../seal/file.ts';
 import type { Payload, TokenNames } from '../../seal/seal.ts';
 import type { Config } from '../../system/config.ts';
@@ -17,11 +18,10 @@ import type { User } from '../../system/users.ts';
 import { complete, firstState, type NewEnrolment } from '../../enrolment/registrar.ts';
 import type { State } from '../../state/state.ts';
 import { NO_UID } from '../../store/store.ts';
-import { newId } from '../../enrolment/sealing.ts';
+import { newId, sealPayload } from '../../enrolment/sealing.ts';
 import { marksIn, marksOf, type Marks } from './marks.ts';
 import { findOtherDevices } from './other-devices.ts';
 import { startState, type ImportedSecret, type StartState } from './used-before.ts';
-import { issuerFor, sealPayload } from '../../enrolment/secret.ts';
 import { storeRegistered } from '../../enrolment/storing.ts';
 
 /** A login as the other module had it. */
@@ -43,7 +43,7 @@ function tokenInWords({ serial, model }: TokenNames): string {
 }
 
 /** `credential` with issuer and account like those of an enrolment, for a later export to another phone. */
-export function withLabels(credential: Credential, { name }: User, config: Config, given: Partial<Account> = {}): Credential {
+export function withLabels(credential: Credential, { name }: User, config: Config, given: Partial<CredentialNames> = {}): Credential {
   return { ...credential, issuer: issuerFor(given.issuer ?? '', config), account: given.account ?? cutAccount(`${name}@${hostname()}`) };
 }
 

@@ -9,7 +9,7 @@ import { asUser } from '../../system/privileges.ts';
 import { userByName } from '../../system/users.ts';
 import { heldBy } from './login-present.ts';
 import { hasMark, type Marks } from './marks.ts';
-import type { Target } from './target.ts';
+import type { Target } from './login-plan.ts';
 
 /** The other devices of the account, as their files were found before the transaction that registers the secret. */
 export interface OtherDevices {

@@ -13,10 +13,9 @@ import { openState, openToSeal, type State } from '../../state/state.ts';
 import { givenNewPassphrase, patience } from '../../terminal/ask-passphrase.ts';
 import type { GivenParameters } from './read-source.ts';
 import { withLabels, storeLogin, type ForeignLogin, type Stored } from './login.ts';
-import { targetOf, type Target } from './target.ts';
+import { type LoginPlan, type Target, loginPlan, targetOf } from './login-plan.ts';
 import { recoveryLeft } from '../../enrolment/facts.ts';
 import { presentLogin, type Present } from './login-present.ts';
-import { loginPlan, type LoginPlan } from './login-plan.ts';
 import { googleAuthenticatorText } from './login-source.ts';
 import { conversationBeside } from './source.ts';
 

@@ -1,16 +1,17 @@
-/** Imports one token of a users file, or leaves it as it is if it was imported before. */
+/** One token of a users file: which login it becomes, and its import, unless it was imported before. */
+import type { PamOathToken } from '../../otp/pam-oath.ts';
+import type { User } from '../../system/users.ts';
 import type { Enrolment } from '../../store/store.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult } from '../../terminal/printer.ts';
 import type { State } from '../../state/state.ts';
 import type { StatePlace } from '../../state/place.ts';
 import { completeLogin, withLabels, storeLogin } from './login.ts';
-import { targetOf } from './target.ts';
+import { targetOf } from './login-plan.ts';
 import { recoveryLeft } from '../../enrolment/facts.ts';
 import { presentLogin } from './login-present.ts';
 import type { Outcome } from './pam-oath-summary.ts';
 import { concernsOne } from '../one-by-one.ts';
-import type { Placed } from './pam-oath-tokens.ts';
 
 export interface UsersFileOptions {
   /** Only the tokens of this user. */
@@ -90,4 +91,29 @@ function printToken(
   if (!options.json) return;
   const facts = { id, user, context, seal: 'host', file, type: credential.type, line, result, recovery_left: left, notes, token };
   printResult(JSON.stringify(facts) + '\n');
+}
+
+/** A token with its user and context, or why it has none. */
+export type Placed =
+  | { readonly token: PamOathToken; readonly user: User; readonly context: string }
+  | { readonly token: PamOathToken; readonly ended: 'skipped' | 'failed'; readonly why: string };
+
+/** The tokens in the order of the file. `users`: the existing users, by name. `contexts`: the contexts that log in. */
+export function placed(tokens: readonly PamOathToken[], users: ReadonlyMap<string, User>, contexts: readonly string[]): Placed[] {
+  const counts = new Map<string, number>();
+  return tokens.map((token) => {
+    const user = users.get(token.user);
+    if (user === undefined) return { token, ended: 'failed', why: 'there is no such user' };
+    const count = counts.get(user.name) ?? 0;
+    counts.set(user.name, count + 1);
+    const context = contexts[count];
+    return context === undefined ? { token, ended: 'skipped', why: tooMany(count + 1, contexts) } : { token, user, context };
+  });
+}
+
+function tooMany(count: number, contexts: readonly string[]): string {
+  const [first = ''] = contexts;
+  const wanted = Array.from({ length: count }, (_, i) => contexts[i] ?? `${first}-${String(i + 1)}`);
+  const names = wanted.map((name) => `"${name}"`).join(', ');
+  return `it is token ${String(count)} of this user, and notp.toml has no context for it: context = [${names}]`;
 }

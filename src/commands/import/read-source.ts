@@ -6,7 +6,7 @@ import { labelOf, unsupportedUri } from '../../formats/uris.ts';
 import { readBase32, type CodeParameters } from '../../otp/code.ts';
 import { quoted } from '../../otp/escape.ts';
 import { parseMigrationUri, type Migration } from '../../otp/otpauth-migration.ts';
-import { parseOtpauthUri, USUAL_PARAMETERS, type Account, type Credential } from '../../otp/uri.ts';
+import { parseOtpauthUri, USUAL_PARAMETERS, type CredentialNames, type Credential } from '../../otp/uri.ts';
 import { looksLikeArchive, parseArchive, type Archive } from '../../seal/archive.ts';
 import { looksLikePythonNotp, parsePythonNotp, type PythonNotpFile } from '../../seal/python-notp.ts';
 import type { ImportFormat } from '../../terminal/choices.ts';
@@ -14,7 +14,7 @@ import { sayHint } from '../../terminal/printer.ts';
 import { MAX_SOURCE_BYTES, textOf, type SourceBytes } from './source.ts';
 
 /** The options that describe a bare secret. */
-export type GivenParameters = Partial<CodeParameters & Account>;
+export type GivenParameters = Partial<CodeParameters & CredentialNames>;
 
 /** What was read: secrets, or a file that needs its own password. */
 export type Source =

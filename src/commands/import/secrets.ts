@@ -25,8 +25,7 @@ import { bareCredential, readInput, skippedLine, type GivenParameters, type Secr
 import { refuseLoginName, refuseSecretAsName } from '../own-names.ts';
 import { contextNames } from './names.ts';
 import { conversationBeside, MAX_SOURCE_BYTES, sourceBytes, textOf, type SourceBytes } from './source.ts';
-import { dropCounter, setCounter, type Own } from '../../enrolment/own-secrets.ts';
-import { keyToSealWith } from '../../enrolment/own-key.ts';
+import { type Own, dropCounter, keyToSealWith, setCounter } from '../../enrolment/own-secrets.ts';
 import { newHeader, sealByKey, type PassphraseKey } from '../../enrolment/sealing.ts';
 import { storeFiles, type ToStore } from '../../enrolment/storing.ts';
 

@@ -15,7 +15,7 @@ import { stepsAhead, type LoginState, type Policy } from '../../verdict/decide.t
 import { believed, importsOf, isGenuine } from './believed.ts';
 import { hasMark, type Marks } from './marks.ts';
 import { enrolmentsOfAccount, refuseOthers, type OtherDevices } from './other-devices.ts';
-import type { Target } from './target.ts';
+import type { Target } from './login-plan.ts';
 
 export interface ImportedSecret {
   readonly credential: Credential;

@@ -9,9 +9,8 @@ import { asUser } from '../../system/privileges.ts';
 import { openProgress } from '../../terminal/progress.ts';
 import type { User } from '../../system/users.ts';
 import { openState, openToSeal, type State } from '../../state/state.ts';
-import { importOne, keyOf, type RunningImport, type UsersFileOptions } from './pam-oath-one.ts';
+import { type Placed, type RunningImport, type UsersFileOptions, importOne, keyOf, placed } from './pam-oath-one.ts';
 import { hasFailures, summaryOf, type Ended, type Outcome } from './pam-oath-summary.ts';
-import { placed, type Placed } from './pam-oath-tokens.ts';
 import { enableMissingSockets, runOneByOne, refuseSecondRun } from '../one-by-one.ts';
 
 /** Two imports at once would each regard the other's unfinished work as abandoned. */

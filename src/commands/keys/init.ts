@@ -9,9 +9,9 @@ import { hostKeyId, KEY_BYTES } from '../../seal/keys.ts';
 import { ChangedHead } from '../../store/store.ts';
 import { defaultConfig, isMember, type Config } from '../../system/config.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
-import { asUser } from '../../system/privileges.ts';
+import { asUser, requireRoot } from '../../system/privileges.ts';
 import { draft, removeDrafts, syncFolder } from '../../system/trusted.ts';
-import { isRoot, realUser, SERVICE_USER, userByName, type User } from '../../system/users.ts';
+import { realUser, SERVICE_USER, userByName, type User } from '../../system/users.ts';
 import { hasEncryptedKey, readHostKey } from '../../state/host-keys.ts';
 import { heldByJudges, isInUse, MAKE_KEY, withNewState } from '../../state/state.ts';
 import { statePlace, type StatePlace } from '../../state/place.ts';
@@ -80,7 +80,7 @@ function printHostKeyId(config: Config): number {
 
 /** The system user that owns the key. Throws `not_permitted` without root, `failed` if there is no such user. */
 export function serviceUser(): User {
-  if (!isRoot()) throw new NotpError('not_permitted', 'only root can use the host key', 'run this with sudo');
+  requireRoot('use the host key');
   const service = userByName(SERVICE_USER);
   if (service !== undefined) return service;
   throw new NotpError(

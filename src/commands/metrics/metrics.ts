@@ -4,9 +4,9 @@ import type { Command } from 'commander';
 import { servicePlace } from '../../enrolment/whose.ts';
 import { messageOf, NotpError } from '../../error.ts';
 import type { Config } from '../../system/config.ts';
+import { requireRoot } from '../../system/privileges.ts';
 import { takeLock } from '../../system/sole-run.ts';
 import { draft, realPath } from '../../system/trusted.ts';
-import { isRoot } from '../../system/users.ts';
 import { printResult, sayError } from '../../terminal/printer.ts';
 import { common, configOf, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 import { printMetrics } from './exposition.ts';
@@ -21,7 +21,7 @@ const TURN_POLL_MS = 100;
 
 /** Gives 3 if a part could not be read, else 0. Throws `not_permitted`, `usage`, or `failed` without a state of the host. */
 async function metrics(config: Config, textfile: string | undefined, now: () => number): Promise<number> {
-  if (!isRoot()) throw new NotpError('not_permitted', 'only root can read what the metrics are made of', 'run this with sudo');
+  requireRoot('read what the metrics are made of');
   const place = servicePlace(config, 'metrics need');
   const target = textfile === undefined ? undefined : targetOf(textfile);
   await takeTurn();

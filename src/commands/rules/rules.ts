@@ -5,7 +5,7 @@ import { escapeControls, quoted, shellCommand } from '../../otp/escape.ts';
 import { thisHost, type Config } from '../../system/config.ts';
 import { serviceProblem } from '../../system/rule-settings.ts';
 import { groupsKnown } from '../../login/ruling.ts';
-import type { Memberships } from '../../system/memberships.ts';
+import type { Memberships } from '../../system/accounts/memberships.ts';
 import { shownGrants } from '../../enrolment/grants.ts';
 import { statePlace } from '../../state/place.ts';
 import { withState } from '../../state/state.ts';

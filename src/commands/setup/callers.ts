@@ -1,16 +1,14 @@
 /** `notp setup callers`: lists what would fail without notp, for the packages, which are not removed while there is something. */
-import { NotpError } from '../../error.ts';
-import { escapeControls, shellCommand } from '../../otp/escape.ts';
+import { escapeControls } from '../../otp/escape.ts';
 import { callers } from '../../doctor/callers.ts';
 import { printResult, sayLine } from '../../terminal/printer.ts';
-import { isRoot } from '../../system/users.ts';
+import { requireRoot } from '../../system/privileges.ts';
 import type { Command } from 'commander';
 import type { Finish } from '../options.ts';
 
 /** Gives 1 where there are some, as if the removal was refused. */
 function listCallers({ json }: { readonly json: boolean }): number {
-  if (!isRoot())
-    throw new NotpError('not_permitted', 'only root can read all files of sshd and PAM', shellCommand`sudo notp setup callers`);
+  requireRoot('read all files of sshd and PAM', 'sudo notp setup callers');
   const found = callers();
   for (const { where, isManaged } of found) {
     const by = isManaged ? ' (pam-auth-update)' : '';

@@ -1,12 +1,11 @@
 /** `notp setup confirm` and `notp setup undo`: keep a setup, or restore all files as they were before it. */
 import { NotpError } from '../../error.ts';
-import { shellCommand } from '../../otp/escape.ts';
 import { confirmSetup } from '../../setup/confirm.ts';
 import { setupsInForce, unfinishedSetup, type Setup } from '../../setup/record.ts';
 import { reloadSshd } from '../../setup/sshd.ts';
 import { changedSince, endUndo, restoreFiles } from '../../setup/undo.ts';
 import { printResult, sayHint, sayLine } from '../../terminal/printer.ts';
-import { isRoot } from '../../system/users.ts';
+import { requireRoot } from '../../system/privileges.ts';
 import { Option, type Command } from 'commander';
 import { configOf, type Finish, type Surroundings } from '../options.ts';
 
@@ -19,7 +18,7 @@ export interface UndoOptions {
 }
 
 async function confirm({ json, force }: Pick<UndoOptions, 'json' | 'force'>, environment: NodeJS.ProcessEnv): Promise<number> {
-  requireRoot('confirm');
+  requireRoot('confirm a setup', 'sudo notp setup confirm');
   // The doors read the configuration at its usual place.
   const { id, door } = await confirmSetup(configOf({}), { environment, force });
   if (json) printResult(JSON.stringify({ id, door, confirmed: true }) + '\n');
@@ -30,7 +29,7 @@ async function confirm({ json, force }: Pick<UndoOptions, 'json' | 'force'>, env
 
 /** Undoes every setup in force, the newest first. Throws `refused` if that would overwrite later changes of somebody. */
 function undo(options: UndoOptions): number {
-  requireRoot('undo');
+  requireRoot('undo a setup', 'sudo notp setup undo');
   const setups = options.ifUnconfirmed === undefined ? setupsInForce() : unconfirmed(options.ifUnconfirmed);
   if (options.ifUnconfirmed === undefined && setups.length === 0)
     throw new NotpError('refused', 'there is no setup to undo', 'remove by hand what was written by hand');
@@ -77,10 +76,6 @@ function refuseChanged(setups: readonly Setup[]): void {
 function unconfirmed(id: string | true): Setup[] {
   const setup = unfinishedSetup();
   return setup !== undefined && (id === true || setup.id === id) ? [setup] : [];
-}
-
-function requireRoot(what: string): void {
-  if (!isRoot()) throw new NotpError('not_permitted', `only root can ${what} a setup`, shellCommand`sudo notp setup ${what}`);
 }
 
 interface EndFlags {

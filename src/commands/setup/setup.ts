@@ -5,6 +5,7 @@ import { shellCommand } from '../../otp/escape.ts';
 import { durationOf } from '../../system/settings.ts';
 import { isMember, type Config } from '../../system/config.ts';
 import { printResult, say, sayError, sayHint, sayLine } from '../../terminal/printer.ts';
+import { requireRoot } from '../../system/privileges.ts';
 import { isRoot } from '../../system/users.ts';
 import type { Finding } from '../../doctor/doctor.ts';
 import { applyPlan, type Applied } from '../../setup/apply.ts';
@@ -37,8 +38,7 @@ export async function setup(
   options: SetupOptions,
   surroundings: { readonly environment: NodeJS.ProcessEnv; readonly now: () => number },
 ): Promise<number> {
-  if (options.apply && !isRoot())
-    throw new NotpError('not_permitted', 'only root can set up', shellCommand`sudo notp setup ${options.door} --apply`);
+  if (options.apply) requireRoot('set up', shellCommand`sudo notp setup ${options.door} --apply`);
   if (isMember(config))
     throw new NotpError(
       'refused',

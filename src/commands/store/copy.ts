@@ -2,9 +2,8 @@
 import { NotpError } from '../../error.ts';
 import { storeNamed, type Config } from '../../system/config.ts';
 import { say, sayHint } from '../../terminal/printer.ts';
-import { asUser } from '../../system/privileges.ts';
+import { asUser, requireRoot } from '../../system/privileges.ts';
 import { openProgress, type Progress } from '../../terminal/progress.ts';
-import { isRoot } from '../../system/users.ts';
 import { hostKeysOf, rowSealOf } from '../../state/host-keys.ts';
 import { copyStoreOf, storeName, type StatePlace } from '../../state/place.ts';
 import { leftInHomesOf } from '../../enrolment/host-sealed.ts';
@@ -41,7 +40,7 @@ const NOUNS: Readonly<Record<string, readonly [string, string]>> = {
  * changed.
  */
 async function copyStore(config: Config, { from, to, dryRun }: CopyOptions, now: () => number): Promise<number> {
-  if (!isRoot()) throw new NotpError('not_permitted', 'only root can copy the store of the service', 'run this with sudo');
+  requireRoot('copy the store of the service');
   const here = serviceState(config, 'notp store copy needs');
   const [source, target] = [placeAt(config, here, from), placeAt(config, here, to)];
   if (storeName(source) === storeName(target)) throw new NotpError('usage', 'both are the same store', 'name a different target');

@@ -2,8 +2,8 @@
 import { NotpError } from '../../error.ts';
 import type { Config } from '../../system/config.ts';
 import { sayHint, sayLine } from '../../terminal/printer.ts';
-import { asUser } from '../../system/privileges.ts';
-import { isRoot, realUser } from '../../system/users.ts';
+import { asUser, requireRoot } from '../../system/privileges.ts';
+import { realUser } from '../../system/users.ts';
 import { statePlace, migrateStoreOf, storeName } from '../../state/place.ts';
 import type { Command } from 'commander';
 import { common, configOf, type CommonFlags, type Finish } from '../options.ts';
@@ -14,7 +14,7 @@ async function migrateStore(config: Config): Promise<number> {
     sayHint('store.url does not name the database of a fleet; the file of a host is updated when it is opened');
     return 0;
   }
-  if (!isRoot()) throw new NotpError('not_permitted', 'only root can change the store of the service', 'run this with sudo');
+  requireRoot('change the store of the service');
   const place = statePlace(config, realUser());
   if (place.kind !== 'service')
     throw new NotpError('failed', 'there is no system user notp', 'install the package, or see docs/install.md');

@@ -8,8 +8,7 @@ import { messageOf, NotpError } from '../../error.ts';
 import { escapeControls } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult, sayError, sayHint, sayLine } from '../../terminal/printer.ts';
-import { asUser } from '../../system/privileges.ts';
-import { isRoot } from '../../system/users.ts';
+import { asUser, requireRoot } from '../../system/privileges.ts';
 import { withCredentials } from '../../state/credentials.ts';
 import { openCopy, outagePlace } from '../../outage/outage.ts';
 import { copyApproved, reportOutage, setApproval, type Reported } from '../../outage/report.ts';
@@ -26,7 +25,7 @@ async function approveUser(
   { user: name, remove }: { readonly user: string; readonly remove: boolean },
   now: () => number,
 ): Promise<number> {
-  if (!isRoot()) throw new NotpError('not_permitted', 'only root can approve users for an outage of the store', 'run this with sudo');
+  requireRoot('approve users for an outage of the store');
   const place = placeOf(config);
   const user = await enrolledUser(config, name, now, { onlyRoot: 'approve', hint: () => 'run this with sudo' });
   await within(place, now, async (state) => {

@@ -1,6 +1,6 @@
 /** Who gets in without a code by the rules of the configuration, in one list with the reasons. */
 import type { Config } from '../../system/config.ts';
-import { doAnswer, otherSources } from '../../system/memberships.ts';
+import { doAnswer, otherSources } from '../../system/accounts/memberships.ts';
 import { groupsThatExist } from '../../system/users.ts';
 import { whatOf, whoOf } from '../../verdict/rule-words.ts';
 import { concernsService, groupsNamed, mayLetIn, type Rule } from '../../verdict/rules.ts';
@@ -53,7 +53,7 @@ function unknownGroups(rules: readonly Rule[]): Finding[] {
 /** Whoever is asked about, no user has this name. So a directory looks at its server, and does not say what it says of local users. */
 const NO_USER = 'notp-no-such-user';
 
-/** Nobody counts as outside a group before every source of groups has answered; see system/memberships.ts. */
+/** Nobody counts as outside a group before every source of groups has answered; see system/accounts/memberships.ts. */
 function awayGroups(rules: readonly Rule[]): Finding[] {
   const naming = rules.filter((rule) => groupsNamed([rule]).length > 0);
   const sources = otherSources();

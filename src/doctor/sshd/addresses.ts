@@ -1,6 +1,6 @@
 /** Picks addresses that a Match Address pattern treats differently from others, so that sshd can be asked about them. Pure. */
 import { isIP, isIPv6 } from 'node:net';
-import { addressMatches, matchesPattern } from '../../system/ssh-patterns.ts';
+import { addressMatches, matchesPattern } from '../../system/ssh/patterns.ts';
 
 /**
  * For a network: its first address, and the first address after it. Membership in a network changes nowhere else, even with negated

@@ -2,9 +2,9 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { errnoOf } from '../../error.ts';
-import { keyFiles } from '../../system/authorized-keys.ts';
+import { keyFiles } from '../../system/ssh/authorized-keys.ts';
 import { asUser } from '../../system/privileges.ts';
-import { matchesPattern } from '../../system/ssh-patterns.ts';
+import { matchesPattern } from '../../system/ssh/patterns.ts';
 import type { User } from '../../system/users.ts';
 import { is, setting, words, type Effective } from './effective.ts';
 import { knowsMoreThanUnix } from '../pam/stack.ts';

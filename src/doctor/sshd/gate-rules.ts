@@ -2,9 +2,9 @@
  * The rules for the gate (ForceCommand), on the effective configuration of one user from one address. They ensure that nothing else runs
  * before the code, and nothing without it. Pure.
  */
-import { GATE_ENVIRONMENT, SETENV_LINE } from '../../system/gate-environment.ts';
+import { GATE_ENVIRONMENT, SETENV_LINE } from '../../system/ssh/gate-environment.ts';
 import { gateProgram, meansGate } from './gate-command.ts';
-import { matchesPattern } from '../../system/ssh-patterns.ts';
+import { matchesPattern } from '../../system/ssh/patterns.ts';
 import { is, setting, words } from './effective.ts';
 import { FORWARDING_RULES, unlessDisabled, wrongSwitch } from './forwarding-rules.ts';
 import type { Rule } from './rule.ts';

@@ -5,7 +5,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { messageOf } from '../../error.ts';
-import { keyFiles, authorizedKeysOf, isUnlimited, type AuthorizedKey } from '../../system/authorized-keys.ts';
+import { keyFiles, authorizedKeysOf, isUnlimited, type AuthorizedKey } from '../../system/ssh/authorized-keys.ts';
 import type { Config } from '../../system/config.ts';
 import { asUser } from '../../system/privileges.ts';
 import type { User } from '../../system/users.ts';

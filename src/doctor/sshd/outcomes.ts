@@ -2,7 +2,7 @@
  * Which of many questions sshd answers alike: those on which the same lines of Match blocks have a say. It is asked once for all of them, as
  * hundreds of users and hundreds of networks make more pairs than sshd can be asked about. Pure.
  */
-import { addressMatches, matcherOf, matchesPattern } from '../../system/ssh-patterns.ts';
+import { addressMatches, matcherOf, matchesPattern } from '../../system/ssh/patterns.ts';
 import type { Criterion, MatchBlock } from './files.ts';
 import type { Vantage } from './vantage.ts';
 

@@ -1,5 +1,5 @@
 /** Picks sample names for a list of patterns of ssh_config(5), also with negated ones: together they stand for all names. Pure. */
-import { matchesPattern } from '../../system/ssh-patterns.ts';
+import { matchesPattern } from '../../system/ssh/patterns.ts';
 
 /** Letters for names. The first that no pattern contains is used: only a wildcard matches it, so it stands for any letter. */
 const LETTERS = 'xqzjkvwybcdfghlmnprstaeiou0123456789_-+~'.split('');

@@ -4,7 +4,7 @@
  * With verify-required the device asks for its PIN, which is a second factor too.
  */
 import { namesUpTo, plural } from '../../lists.ts';
-import { authorizedKeysOf, keyFiles, type AuthorizedKey } from '../../system/authorized-keys.ts';
+import { authorizedKeysOf, keyFiles, type AuthorizedKey } from '../../system/ssh/authorized-keys.ts';
 import { asUser } from '../../system/privileges.ts';
 import type { User } from '../../system/users.ts';
 import { ok, type Finding } from '../finding.ts';

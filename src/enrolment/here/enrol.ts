@@ -3,7 +3,6 @@
  * registered, and only then replaces an earlier one. If any step before fails, the earlier one still works.
  */
 import { rmSync } from 'node:fs';
-import { NotpError } from '../../error.ts';
 import { otpauthUri } from '../../otp/uri.ts';
 import { printSealedFile, registrationOf } from '../../seal/file.ts';
 import type { TotpPayload } from '../../seal/seal.ts';
@@ -13,12 +12,11 @@ import { printResult } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
 import { findSealed, makeSecretsFolder } from '../../system/secrets.ts';
 import { isOwnSecret, ownSecretInPlace } from '../own-secrets.ts';
-import { firstState, isRegistered } from '../registrar.ts';
-import { confirms, newPayload } from '../sealing.ts';
+import { enrolledAlready, firstState, isRegistered } from '../registrar.ts';
+import { confirms, newPayload, sealPayload } from '../sealing.ts';
 import { openToSeal, type State } from '../../state/state.ts';
-import type { EnrollOptions, Plan } from '../plan.ts';
-import { confirmByCode } from '../confirm.ts';
-import { sealPayload, wanted } from '../secret.ts';
+import { type EnrollOptions, type Plan, wanted } from '../plan.ts';
+import { confirmByCode } from '../questions.ts';
 import { jsonOf, show, tellNext, textOf, writeImage } from '../show.ts';
 import { storeRegistered } from '../storing.ts';
 import { askNewPassphrase, givenNewPassphrase, patience } from '../../terminal/ask-passphrase.ts';
@@ -82,11 +80,7 @@ async function refuseExisting(plan: Plan, state: State): Promise<void> {
     state.store.exclusively((transaction) => transaction.enrolment(origin.user, origin.context)),
   );
   if (isRegistered(enrolment))
-    throw new NotpError(
-      'refused',
-      `${origin.user} is enrolled for ${origin.context} already`,
-      'give --replace to replace that enrolment; it works until the new one is confirmed',
-    );
+    throw enrolledAlready(origin, 'give --replace to replace that enrolment; it works until the new one is confirmed');
   if (config.secretsInStore || !isOwnSecret(await asUser(user, () => findSealed(config, user, origin.context)), enrolment)) return;
   throw ownSecretInPlace(plan);
 }

@@ -15,16 +15,15 @@ import { whereSealed } from '../../login/sealed-files.ts';
 import { openState, type State } from '../../state/state.ts';
 import type { StatePlace } from '../../state/place.ts';
 import type { Hand, Reseal, Resealed } from '../enrolments.ts';
-import { keyToSealWith } from '../own-key.ts';
-import { openSealed, refuseChanged, refuseHostSealed, type Own } from '../own-secrets.ts';
-import { passphraseToSealWith, presentPassphrase } from '../passphrases.ts';
-import { refusePassphraseInStore, resealByHost } from '../store-seal.ts';
+import { type Own, keyToSealWith, openSealed, refuseChanged, refuseHostSealed } from '../own-secrets.ts';
+import { passphraseToSealWith, presentPassphrase } from '../questions.ts';
+import { noHostSeal, refusePassphraseInStore, resealByHost } from '../store-seal.ts';
 import { storeFile, storeRegistered } from '../storing.ts';
 
 /** Throws as Enrolments.reseal does. */
 export async function sealHere(own: Own, place: StatePlace, old: SealedFile, what: Reseal, hand: Hand): Promise<Resealed> {
   if (place.kind === 'user') refuseHostSealed(old);
-  if (place.kind === 'user' && what.seal === 'host') throw noHost();
+  if (place.kind === 'user' && what.seal === 'host') throw noHostSeal('ask an administrator to run notp-enroll for you');
   const state = await asUser(place.owner, () => openState(place, own.now, { create: false }));
   try {
     const passphrase = await presentPassphrase(own, old, what);
@@ -81,14 +80,6 @@ function openByHost(old: SealedFile, state: State | undefined): Payload {
   const payload = openWith(old, undefined, state?.hostKey);
   if (payload !== undefined) return payload;
   throw new NotpError('bad_secret_file', `${old.context} does not open`);
-}
-
-function noHost(): NotpError {
-  return new NotpError(
-    'not_permitted',
-    'a host-sealed secret needs root and the system user notp',
-    'ask an administrator to run notp-enroll for you',
-  );
 }
 
 function noLogin(context: string, user: string): NotpError {

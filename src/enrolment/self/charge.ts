@@ -10,7 +10,7 @@ import { timeOf } from '../../store/clock.ts';
 import { statusToBe } from '../../store/enrolment.ts';
 import type { Transaction } from '../../store/store.ts';
 import { isEmpty, refilled, taken, type Bucket } from '../../verdict/budget.ts';
-import type { Rules } from '../../login/rules.ts';
+import type { Terms } from '../../login/terms.ts';
 import type { State } from '../../state/state.ts';
 
 /** The detail of the refusal. */
@@ -21,7 +21,7 @@ export interface Charged {
   readonly origin: Origin;
   /** The file that the proof opens; undefined for an invited user. */
   readonly present: SealedFile | undefined;
-  readonly rules: Pick<Rules, 'policy' | 'now'>;
+  readonly terms: Pick<Terms, 'policy' | 'now'>;
 }
 
 /**
@@ -48,7 +48,7 @@ export async function charge({ store }: Pick<State, 'store'>, what: Charged): Pr
   });
 }
 
-async function bucketAfter(transaction: Transaction, { origin, present, rules: { policy, now } }: Charged): Promise<Bucket | undefined> {
+async function bucketAfter(transaction: Transaction, { origin, present, terms: { policy, now } }: Charged): Promise<Bucket | undefined> {
   const enrolment = await transaction.enrolment(origin.user, origin.context);
   // Judging the proof reports the fault.
   if (enrolment === undefined || enrolment.doubt !== undefined || statusToBe(enrolment) === 'revoked') return { tokens: 0, asOfMs: 0 };

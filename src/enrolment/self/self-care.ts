@@ -10,7 +10,7 @@ import { resealedFile } from '../reseal.ts';
 import { canPay, charge, OFTEN } from './charge.ts';
 import type { CareQuestion } from '../../wire/enrolment.ts';
 import { localVerifier } from '../../login/login.ts';
-import type { Login, Rules } from '../../login/rules.ts';
+import type { Login, Terms } from '../../login/terms.ts';
 import { openReading, wipe } from '../../login/opening.ts';
 import { refusal } from './refusal.ts';
 import { begin, recordExport, revoke, type NewEnrolment } from '../registrar.ts';
@@ -24,16 +24,16 @@ export interface Cared {
 }
 
 /** Throws `refused` where another change came in between the proof and this one. */
-export async function care(login: Login, rules: Rules, question: CareQuestion): Promise<Cared> {
-  const { place, now } = rules;
-  const charged = { origin: login.origin, present: presentFile(login), rules };
+export async function care(login: Login, terms: Terms, question: CareQuestion): Promise<Cared> {
+  const { place, now } = terms;
+  const charged = { origin: login.origin, present: presentFile(login), terms };
   const isCharged = question.step === 'change' && question.change.recovery !== undefined;
   const refuseOften = (state: State): Promise<EnrolAnswer> => refusal(state, login.origin, 'recovery.failed', 'not_permitted', OFTEN);
   const early = await withPresentState(place, now, async (state) =>
     isCharged && !(await canPay(state, charged)) ? await refuseOften(state) : undefined,
   );
   if (early !== undefined) return { answer: early };
-  const verifier = localVerifier(login, rules);
+  const verifier = localVerifier(login, terms);
   try {
     const outcome = await verifier.verify({ readings: question.readings });
     if (outcome.verdict.result === 'refused') return { answer: { kind: 'refused', outcome } };

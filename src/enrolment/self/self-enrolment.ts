@@ -8,7 +8,7 @@ import { printSealedFile, registrationOf, type Registration } from '../../seal/f
 import type { TotpPayload } from '../../seal/seal.ts';
 import type { Enrolment } from '../../store/store.ts';
 import { localVerifier } from '../../login/login.ts';
-import type { Login, Rules } from '../../login/rules.ts';
+import type { Login, Terms } from '../../login/terms.ts';
 import { forgetSources } from '../forget.ts';
 import { canPay, charge, OFTEN } from './charge.ts';
 import { care, presentFile, type Cared } from './self-care.ts';
@@ -22,14 +22,14 @@ import type { EnrolAnswer } from '../../wire/enrolment.ts';
 
 /** The enrolment that one connection makes. */
 export interface SelfEnrolment {
-  answer(question: Exclude<EnrolQuestion, StatusQuestion>, login: Login, rules: Rules): Promise<EnrolAnswer>;
+  answer(question: Exclude<EnrolQuestion, StatusQuestion>, login: Login, terms: Terms): Promise<EnrolAnswer>;
   /** The connection has ended. An enrolment that was begun is undone, or left for the first login to complete, as the registrar does it. */
   end(): void;
 }
 
 interface Offered {
   readonly login: Login;
-  readonly rules: Rules;
+  readonly terms: Terms;
   /** What the user may replace: an invitation, or the enrolment that they have shown a code of. */
   readonly granted: Expected;
   readonly payload: TotpPayload;
@@ -39,7 +39,7 @@ interface Offered {
 
 /** A registration that waits until its file, `text`, is in place. */
 interface Pending {
-  readonly rules: Rules;
+  readonly terms: Terms;
   readonly registered: NewEnrolment;
   readonly text: string;
 }
@@ -52,54 +52,54 @@ export function selfEnrolment(): SelfEnrolment {
     offered = undefined;
     pending = undefined;
   };
-  const keep = ({ answer, registered }: Cared, rules: Rules): EnrolAnswer => {
-    if (registered !== undefined && 'file' in answer) pending = { rules, registered, text: answer.file };
+  const keep = ({ answer, registered }: Cared, terms: Terms): EnrolAnswer => {
+    if (registered !== undefined && 'file' in answer) pending = { terms, registered, text: answer.file };
     return answer;
   };
   /** A change that came in between is answered and recorded. */
-  const unlessOvertaken = async (login: Login, rules: Rules, work: () => Promise<EnrolAnswer>): Promise<EnrolAnswer> => {
+  const unlessOvertaken = async (login: Login, terms: Terms, work: () => Promise<EnrolAnswer>): Promise<EnrolAnswer> => {
     try {
       return await work();
     } catch (error) {
       if (!(error instanceof NotpError) || error.code !== 'refused') throw error;
       forget();
-      return await refuse(login.origin, rules, 'stale_enrolment', error.message);
+      return await refuse(login.origin, terms, 'stale_enrolment', error.message);
     }
   };
   return {
-    answer: async (question, login, rules) => {
+    answer: async (question, login, terms) => {
       switch (question.step) {
         case 'begin': {
           forget();
-          const granted = await permission(login, rules, question);
+          const granted = await permission(login, terms, question);
           if ('kind' in granted) return granted;
           const { payload, codes } = newPayload(question.wanted);
-          offered = { login, rules, granted, payload, recoveryCodes: codes.length, triesLeft: CONFIRM_TRIES };
+          offered = { login, terms, granted, payload, recoveryCodes: codes.length, triesLeft: CONFIRM_TRIES };
           return { kind: 'offer', secret: payload.secret, recovery: codes };
         }
         case 'confirm': {
           // One offer gives one sealed file, so that one code cannot make many records of new enrolments.
           if (offered === undefined || pending !== undefined) throw new NotpError('usage', 'no enrolment was begun');
-          const answer = keep(await confirm(offered, question.code), offered.rules);
+          const answer = keep(await confirm(offered, question.code), offered.terms);
           if (offered.triesLeft === 0) forget();
           return answer;
         }
         case 'complete':
         case 'abandon':
           if (offered === undefined && pending === undefined) throw new NotpError('usage', 'no enrolment was begun');
-          return await unlessOvertaken(login, rules, async () => {
+          return await unlessOvertaken(login, terms, async () => {
             await endPending(pending, question.step);
             forget();
             return { kind: 'done' };
           });
         case 'forget':
-          await withPresentState(rules.place, rules.now, (state) => forgetSources(state, login.origin));
+          await withPresentState(terms.place, terms.now, (state) => forgetSources(state, login.origin));
           return { kind: 'done' };
         case 'change':
         case 'export':
         case 'revoke':
           forget();
-          return await unlessOvertaken(login, rules, async () => keep(await care(login, rules, question), rules));
+          return await unlessOvertaken(login, terms, async () => keep(await care(login, terms, question), terms));
       }
     },
     end: forget,
@@ -107,23 +107,23 @@ export function selfEnrolment(): SelfEnrolment {
 }
 
 /** What the user may replace, or the refusal to begin. */
-async function permission(login: Login, rules: Rules, { replace, readings }: EnrolBegin): Promise<Expected | EnrolAnswer> {
-  const { place, now } = rules;
+async function permission(login: Login, terms: Terms, { replace, readings }: EnrolBegin): Promise<Expected | EnrolAnswer> {
+  const { place, now } = terms;
   const { origin } = login;
   const enrolment = await withPresentState(place, now, ({ store }) =>
     store.exclusively((transaction) => transaction.enrolment(origin.user, origin.context)),
   );
-  if (enrolment?.doubt !== undefined) return await refuse(login.origin, rules, 'stale_enrolment');
+  if (enrolment?.doubt !== undefined) return await refuse(login.origin, terms, 'stale_enrolment');
   if (enrolment?.status === 'invited') return { id: enrolment.id, digest: enrolment.digest, status: 'invited' };
-  if (!isActive(enrolment) || !replace) return await refuse(login.origin, rules, 'not_permitted');
-  if (!(await withPresentState(place, now, (state) => canPay(state, { origin, present: presentFile(login), rules }))))
-    return await refuse(login.origin, rules, 'not_permitted', OFTEN);
-  const verifier = localVerifier(login, rules);
+  if (!isActive(enrolment) || !replace) return await refuse(login.origin, terms, 'not_permitted');
+  if (!(await withPresentState(place, now, (state) => canPay(state, { origin, present: presentFile(login), terms }))))
+    return await refuse(login.origin, terms, 'not_permitted', OFTEN);
+  const verifier = localVerifier(login, terms);
   try {
     const outcome = await verifier.verify({ readings });
     if (outcome.verdict.result === 'refused') return { kind: 'refused', outcome };
     const shown = presentFile(login);
-    return shown === undefined ? await refuse(origin, rules, 'not_permitted') : { ...registrationOf(shown), status: 'active' };
+    return shown === undefined ? await refuse(origin, terms, 'not_permitted') : { ...registrationOf(shown), status: 'active' };
   } finally {
     verifier.close();
   }
@@ -135,16 +135,16 @@ function isActive(enrolment: Enrolment | undefined): boolean {
 
 /** Seals the new secret and registers it as pending, where `code` is one of its codes. */
 async function confirm(offered: Offered, code: string): Promise<Cared> {
-  const { login, rules, granted, payload, recoveryCodes } = offered;
+  const { login, terms, granted, payload, recoveryCodes } = offered;
   const { origin } = login;
-  const nowMs = rules.now();
+  const nowMs = terms.now();
   offered.triesLeft--;
-  if (!confirms(code, payload, nowMs)) return { answer: await refuse(login.origin, rules, 'wrong_code') };
-  const sealed = await withPresentState(rules.place, rules.now, async (state): Promise<Cared | undefined> => {
+  if (!confirms(code, payload, nowMs)) return { answer: await refuse(login.origin, terms, 'wrong_code') };
+  const sealed = await withPresentState(terms.place, terms.now, async (state): Promise<Cared | undefined> => {
     if (state.hostKey === undefined) throw new NotpError('failed', 'there is no host key');
-    const left = await charge(state, { origin, present: granted.status === 'active' ? presentFile(login) : undefined, rules });
-    if (left === undefined) return { answer: await refuse(login.origin, rules, 'not_permitted', OFTEN) };
-    const first = firstState(rules.policy, recoveryCodes, nowMs, payload);
+    const left = await charge(state, { origin, present: granted.status === 'active' ? presentFile(login) : undefined, terms });
+    if (left === undefined) return { answer: await refuse(login.origin, terms, 'not_permitted', OFTEN) };
+    const first = firstState(terms.policy, recoveryCodes, nowMs, payload);
     const file = sealByHost(newHeader(origin.user, origin.context, nowMs), payload, state.hostKey);
     const enrolment = {
       origin,
@@ -158,7 +158,7 @@ async function confirm(offered: Offered, code: string): Promise<Cared> {
     if (!(await tryToBegin(state, enrolment, present === undefined ? undefined : registrationOf(present)))) return undefined;
     return { answer: { kind: 'sealed', file: Buffer.from(printSealedFile(file)).toString('utf8') }, registered: enrolment };
   });
-  return sealed ?? { answer: await refuse(login.origin, rules, 'not_permitted') };
+  return sealed ?? { answer: await refuse(login.origin, terms, 'not_permitted') };
 }
 
 /**
@@ -175,16 +175,16 @@ async function tryToBegin(state: State, enrolment: NewEnrolment, present: Regist
   }
 }
 
-async function refuse(origin: Origin, { place, now }: Rules, reason: Reason, detail?: string): Promise<EnrolAnswer> {
+async function refuse(origin: Origin, { place, now }: Terms, reason: Reason, detail?: string): Promise<EnrolAnswer> {
   return await withPresentState(place, now, (state) => refusal(state, origin, 'enroll.failed', reason, detail));
 }
 
 async function endPending(pending: Pending | undefined, step: 'complete' | 'abandon'): Promise<void> {
   if (pending === undefined && step === 'complete') throw new NotpError('usage', 'the enrolment was not confirmed');
   if (pending === undefined) return;
-  const { rules, registered, text } = pending;
-  await withPresentState(rules.place, rules.now, (state) => {
+  const { terms, registered, text } = pending;
+  await withPresentState(terms.place, terms.now, (state) => {
     if (step === 'abandon') return abandon(state, registered);
-    return rules.inStore ? completeInStore(state, registered, text) : complete(state, registered);
+    return terms.inStore ? completeInStore(state, registered, text) : complete(state, registered);
   });
 }

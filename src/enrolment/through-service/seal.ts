@@ -8,7 +8,7 @@ import { statePlace } from '../../state/place.ts';
 import { patience } from '../../terminal/ask-passphrase.ts';
 import type { Hand, Reseal, Resealed } from '../enrolments.ts';
 import type { Own } from '../own-secrets.ts';
-import { passphraseToSealWith, presentPassphrase } from '../passphrases.ts';
+import { passphraseToSealWith, presentPassphrase } from '../questions.ts';
 import { storeBegun } from '../storing.ts';
 import { askProof, foundAs, OFTEN_HINT, refusalOf, registrationBy, STALE_HINT, withService } from './connection.ts';
 

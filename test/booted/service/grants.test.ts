@@ -5,7 +5,7 @@ import * as path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { CLIENT_KEY, NODE_INSIDE } from '../../support/container-root.ts';
 import { CONTAINER_NEEDS } from '../../support/container.ts';
-import { addContainerUser } from '../../support/container-ssh.ts';
+import { addContainerUser, sshCommand } from '../../support/container-ssh.ts';
 import { ROOT, type Ran } from '../../support/process.ts';
 import { changing } from '../../support/row-macs.ts';
 import { lacks, oathCode, type TestUser } from '../../support/world.ts';
@@ -61,18 +61,7 @@ describe('grants', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS.pro
   };
   /** A login without a code: what its record says. */
   const enter = async (user: TestUser, options: readonly string[] = ['-o', 'BatchMode=yes']): Promise<string | undefined> => {
-    const known = [
-      '-o',
-      'StrictHostKeyChecking=no',
-      '-o',
-      'UserKnownHostsFile=/dev/null',
-      '-o',
-      'LogLevel=ERROR',
-      '-o',
-      'IdentitiesOnly=yes',
-    ];
-    const words = ['ssh', '-F', 'none', '-i', CLIENT_KEY, ...known, ...options, `${user.name}@127.0.0.1`, 'id -un'];
-    const ran: Ran = await host.container.run(['setsid', '-w', ...words], { input: '' });
+    const ran: Ran = await host.container.run(['setsid', '-w', ...sshCommand(user, options), 'id -un'], { input: '' });
     const record = await last();
     assert.equal(record?.user, user.name);
     assert.equal(ran.stdout, record.method === undefined ? '' : `${user.name}\n`, ran.stderr);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
-import { printQuestion } from '../../../src/wire/question.ts';
+import { firstQuestion } from '../../doors/serve-world.ts';
 import { LONG } from '../../trials/trial.ts';
 import { lacks } from '../../support/world.ts';
 import { bootService, SERVICE_NEEDS, type ServiceWorld } from './world.ts';
@@ -30,7 +30,6 @@ for each in workers: each.start()
 for each in workers: each.join()
 print(json.dumps(list(answers.values())), flush=True)
 `;
-import { NOTHING_KNOWN } from '../../../src/wire/verifier.ts';
 
 describe('many users at once', { skip: lacks(SERVICE_NEEDS) }, () => {
   let world: ServiceWorld;
@@ -50,16 +49,16 @@ describe('many users at once', { skip: lacks(SERVICE_NEEDS) }, () => {
   });
 
   it('are all answered, by services that systemd calls running', async () => {
-    const question = printQuestion({
-      ask: 'before',
-      origin: { context: 'ssh', door: 'gate', service: 'ssh' },
-      files: [{ context: 'ssh', sealed: '', wrong: '' }],
-      session: { connection: undefined, keyDigest: undefined },
-      circumstances: NOTHING_KNOWN,
-      readings: [],
-      timedOut: false,
-    });
-    const words = ['python3', '-c', ASK_ALL, String(FIRST_UID), String(USERS), question.trim(), String(DEADLINE_S), String(AT_A_TIME)];
+    const words = [
+      'python3',
+      '-c',
+      ASK_ALL,
+      String(FIRST_UID),
+      String(USERS),
+      firstQuestion().trim(),
+      String(DEADLINE_S),
+      String(AT_A_TIME),
+    ];
     const answers = JSON.parse(await world.container.must(words)) as string[];
     assert.equal(answers.length, USERS);
     const reasons = answers.map((line) => (JSON.parse(line) as { reason: string }).reason);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { atEnd } from '../../support/cleanup.ts';
 import { CLIENT_KEY, NODE_INSIDE } from '../../support/container-root.ts';
-import { sshIn, sshInTerminal } from '../../support/container-ssh.ts';
+import { sshCommand, sshIn, sshInTerminal } from '../../support/container-ssh.ts';
 import { sleep, type Ran } from '../../support/process.ts';
 import { changing } from '../../support/row-macs.ts';
 import { lacks, type TestUser } from '../../support/world.ts';
@@ -27,17 +27,7 @@ describe('the memory of the service', { skip: lacks(SERVICE_NEEDS) }, () => {
 
   /** A login without a code: refused where it is asked for one. Gives the method or the reason of the record. */
   async function withoutCode(key = CLIENT_KEY): Promise<string | undefined> {
-    const login = [
-      '-o',
-      'StrictHostKeyChecking=no',
-      '-o',
-      'UserKnownHostsFile=/dev/null',
-      '-o',
-      'LogLevel=ERROR',
-      '-o',
-      'IdentitiesOnly=yes',
-    ];
-    const { code, stdout } = await world.container.run(['ssh', '-F', 'none', '-i', key, ...login, 'alice@127.0.0.1', 'id -un']);
+    const { code, stdout } = await world.container.run([...sshCommand(alice, [], key), 'id -un']);
     const { method, reason } = (await world.lastLogin()) ?? {};
     assert.deepEqual([code, stdout], method === undefined ? [1, ''] : [0, 'alice\n']);
     return method ?? reason;

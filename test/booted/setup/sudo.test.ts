@@ -45,7 +45,7 @@ describe('notp setup sudo', { skip: lacks({ root: true, programs: [...CONTAINER_
     assert.doesNotMatch(refused.output(), /^0\r$/m);
   };
 
-  it('asks for password and code, also as sudo -i, and is undone byte for byte', async () => {
+  const asksAndIsUndone = async (): Promise<void> => {
     const files = snapshot(host);
     await apply();
     await sudoAsksForPasswordAndCode();
@@ -53,7 +53,7 @@ describe('notp setup sudo', { skip: lacks({ root: true, programs: [...CONTAINER_
     await asksNothingAfterAWrongPassword();
     assertDone(await host.setup('undo'));
     assertAsBefore(host, files);
-  });
+  };
 
   /** Neither a code that is judged nor a prompt for one before the password is right. */
   const asksNothingAfterAWrongPassword = async (...words: string[]): Promise<void> => {
@@ -70,6 +70,8 @@ describe('notp setup sudo', { skip: lacks({ root: true, programs: [...CONTAINER_
     assert.equal(host.read('/var/log/notp/audit.log'), records);
   };
 
+  it('asks for password and code, also as sudo -i, and is undone byte for byte', asksAndIsUndone);
+
   it('asks only those whom it was set up for', async () => {
     await apply('--group', 'alice');
     await sudoAsksForPasswordAndCode();
@@ -81,13 +83,7 @@ describe('notp setup sudo', { skip: lacks({ root: true, programs: [...CONTAINER_
   it('asks for the same with the layout of Red Hat, where the password alone would do in a stack that includes another', async () => {
     const debian = STACKS.map((name) => [name, host.read(`/etc/pam.d/${name}`)] as const);
     for (const [name, text] of Object.entries(RED_HAT)) host.write(`/etc/pam.d/${name}`, text);
-    const files = snapshot(host);
-    await apply();
-    await sudoAsksForPasswordAndCode();
-    await sudoAsksForPasswordAndCode('-i');
-    await asksNothingAfterAWrongPassword();
-    assertDone(await host.setup('undo'));
-    assertAsBefore(host, files);
+    await asksAndIsUndone();
     for (const [name, text] of debian) host.write(`/etc/pam.d/${name}`, text);
   });
 

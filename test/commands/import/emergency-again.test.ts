@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { storeLogin, type Storing } from '../../../src/commands/import/login.ts';
 import { isOfSecret, marksOf } from '../../../src/commands/import/marks.ts';
-import { targetOf } from '../../../src/commands/import/target.ts';
+import { targetOf } from '../../../src/commands/import/login-plan.ts';
 import type { Credential, HotpCredential, TotpCredential } from '../../../src/otp/uri.ts';
 import { printSealedFile } from '../../../src/seal/file.ts';
 import { defaultConfig } from '../../../src/system/config.ts';

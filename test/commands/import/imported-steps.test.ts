@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { storeLogin, type Storing } from '../../../src/commands/import/login.ts';
-import type { Target } from '../../../src/commands/import/target.ts';
+import type { Target } from '../../../src/commands/import/login-plan.ts';
 import { refill } from '../../../src/enrolment/refill.ts';
 import { begin, complete, firstState } from '../../../src/enrolment/registrar.ts';
 import { codeAt } from '../../../src/otp/code.ts';

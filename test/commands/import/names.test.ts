@@ -4,10 +4,10 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { contextNames } from '../../../src/commands/import/names.ts';
 import { isContextName } from '../../../src/otp/names.ts';
-import type { Account, Credential } from '../../../src/otp/uri.ts';
+import type { CredentialNames, Credential } from '../../../src/otp/uri.ts';
 import { credentials, names as labels } from '../../otp/credentials.ts';
 
-function of(names: Account): Credential {
+function of(names: CredentialNames): Credential {
   return { type: 'totp', secret: new Uint8Array(10), algorithm: 'SHA1', digits: 6, periodSeconds: 30, ...names };
 }
 

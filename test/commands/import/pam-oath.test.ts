@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { hasFailures, summaryOf, type Ended, type Outcome } from '../../../src/commands/import/pam-oath-summary.ts';
-import { placed } from '../../../src/commands/import/pam-oath-tokens.ts';
+import { placed } from '../../../src/commands/import/pam-oath-one.ts';
 import { parsePamOath, type PamOathToken } from '../../../src/otp/pam-oath.ts';
 import type { User } from '../../../src/system/users.ts';
 import { assertRefused, ownCodes, type OwnCodes } from '../codes/own-codes.ts';

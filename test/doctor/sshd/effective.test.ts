@@ -2,7 +2,7 @@
 import * as assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { describe, it } from 'node:test';
-import { matchesPattern } from '../../../src/system/ssh-patterns.ts';
+import { matchesPattern } from '../../../src/system/ssh/patterns.ts';
 import { is, opensshVersion, parseEffective, setting, words } from '../../../src/doctor/sshd/effective.ts';
 import { gateProgram, meansGate } from '../../../src/doctor/sshd/gate-command.ts';
 import { wordsOf } from '../../../src/doctor/sshd/files.ts';

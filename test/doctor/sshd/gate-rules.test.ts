@@ -5,7 +5,7 @@ import { applyRules } from '../../../src/doctor/sshd/apply-rules.ts';
 import { isRootsAlone } from '../../../src/doctor/sshd/roots-alone.ts';
 import { parseEffective } from '../../../src/doctor/sshd/effective.ts';
 import type { PamOf } from '../../../src/doctor/sshd/rule.ts';
-import { SETENV_LINE } from '../../../src/system/gate-environment.ts';
+import { SETENV_LINE } from '../../../src/system/ssh/gate-environment.ts';
 import { run } from '../../support/process.ts';
 import { addUser } from '../../support/world.ts';
 import { detailOf, NEEDS, SSHD, sshdWorld, wrong, type SshdWorld } from './sshd-world.ts';

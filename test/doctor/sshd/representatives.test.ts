@@ -4,7 +4,7 @@ import { before, describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { addressesOf } from '../../../src/doctor/sshd/addresses.ts';
 import { representatives } from '../../../src/doctor/sshd/representatives.ts';
-import { matchesPattern } from '../../../src/system/ssh-patterns.ts';
+import { matchesPattern } from '../../../src/system/ssh/patterns.ts';
 import { addUser, must, type TestUser } from '../../support/world.ts';
 import { NEEDS, sshdWorld, wrong, type SshdWorld } from './sshd-world.ts';
 

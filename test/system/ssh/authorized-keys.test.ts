@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { beforeEach, describe, it } from 'node:test';
-import { askingFor, keyCommand, keyFiles, parseAuthorizedKey, requireNoLimits } from '../../src/system/authorized-keys.ts';
-import { defaultConfig } from '../../src/system/config.ts';
-import { lacks, must, scratchFolder } from '../support/world.ts';
+import { askingFor, keyCommand, keyFiles, parseAuthorizedKey, requireNoLimits } from '../../../src/system/ssh/authorized-keys.ts';
+import { defaultConfig } from '../../../src/system/config.ts';
+import { lacks, must, scratchFolder } from '../../support/world.ts';
 
 const KEY = plainKey(1);
 const OTHER = plainKey(2);

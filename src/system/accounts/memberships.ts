@@ -3,11 +3,11 @@
  * that does not answer, without a word. So nobody counts as outside a group before each source has answered about that user.
  */
 import { spawnSync } from 'node:child_process';
-import { quoted } from '../otp/escape.ts';
-import { fileUpTo } from './bytes.ts';
+import { quoted } from '../../otp/escape.ts';
+import { fileUpTo } from '../bytes.ts';
 import { gidsBySources, TIMEOUT_MS } from './getent.ts';
 import { sourcesOf } from './nsswitch.ts';
-import { gidsOf } from './users.ts';
+import { gidsOf } from '../users.ts';
 
 export interface Memberships {
   /** The groups that each name is in. */

@@ -1,7 +1,7 @@
 /** Asks the databases of nsswitch.conf(5) with getent(1), so that directory services count. */
 import { spawnSync } from 'node:child_process';
-import { NotpError } from '../error.ts';
-import { shellCommand } from '../otp/escape.ts';
+import { NotpError } from '../../error.ts';
+import { shellCommand } from '../../otp/escape.ts';
 
 export const TIMEOUT_MS = 10_000;
 /** What getent(1) reads as a uid or a gid: strtoul(3). */

@@ -4,9 +4,9 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { keyCommand } from '../../src/system/authorized-keys.ts';
-import { startSshd, type Sshd } from '../support/sshd.ts';
-import { addUser, lacks, must, scratchFolder, type TestUser } from '../support/world.ts';
+import { keyCommand } from '../../../src/system/ssh/authorized-keys.ts';
+import { startSshd, type Sshd } from '../../support/sshd.ts';
+import { addUser, lacks, must, scratchFolder, type TestUser } from '../../support/world.ts';
 
 const NEEDS = lacks({ root: true, programs: ['sshd', 'ssh', 'ssh-keygen'] });
 const folder = scratchFolder('lines');

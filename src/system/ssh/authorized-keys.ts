@@ -5,11 +5,11 @@
  */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { errnoOf, messageOf, NotpError } from '../error.ts';
-import { expand, type Config } from './config.ts';
-import { parseCertificate, type Certificate } from './ssh-certificate.ts';
-import { addressMatches, type Match } from './ssh-patterns.ts';
-import type { User } from './users.ts';
+import { errnoOf, messageOf, NotpError } from '../../error.ts';
+import { expand, type Config } from '../config.ts';
+import { parseCertificate, type Certificate } from './certificate.ts';
+import { addressMatches, type Match } from './patterns.ts';
+import type { User } from '../users.ts';
 
 const MAX_BYTES = 4 * 1024 * 1024;
 /** The longest line that older versions of sshd read. */

@@ -1,5 +1,5 @@
 /** Reads nsswitch.conf(5): which sources are asked for users and groups. */
-import { fileUpTo } from './bytes.ts';
+import { fileUpTo } from '../bytes.ts';
 
 export const NSSWITCH = '/etc/nsswitch.conf';
 export const MAX_NSSWITCH_BYTES = 64 * 1024;

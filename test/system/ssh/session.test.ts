@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { clientAddress, isConsole, loginStart, sshConnection, authInfo, keyDigestOf, keyTypeOf } from '../../src/system/ssh-session.ts';
-import { digestOfKey } from '../../src/verdict/grants.ts';
-import { ROOT, run } from '../support/process.ts';
-import { lacks, scratchFolder } from '../support/world.ts';
+import { clientAddress, isConsole, loginStart, sshConnection, authInfo, keyDigestOf, keyTypeOf } from '../../../src/system/ssh/session.ts';
+import { digestOfKey } from '../../../src/verdict/grants.ts';
+import { ROOT, run } from '../../support/process.ts';
+import { lacks, scratchFolder } from '../../support/world.ts';
 
 const KEY = 'publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGFiY2Q=';
 const OTHER = 'publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHh5enw=';
@@ -32,7 +32,7 @@ async function seenBelow(
   fs.copyFileSync('/bin/sh', fake);
   fs.chmodSync(fake, 0o755);
   const script = path.join(folder, 'ask.mjs');
-  const module = JSON.stringify(path.join(ROOT, 'src/system/ssh-session.ts'));
+  const module = JSON.stringify(path.join(ROOT, 'src/system/ssh/session.ts'));
   fs.writeFileSync(script, `import { ${asked} } from ${module};\nconsole.log(JSON.stringify(${asked}({ console: true }) ?? null));\n`);
   // After "; :" a shell stays and waits instead of becoming the last command.
   const inner = Array.from({ length: shells }).reduce<string>(

@@ -1,7 +1,7 @@
 /** Reads what sshd and /proc say about the SSH session of this process. See sshd(8), proc(5). */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Connection } from '../store/store.ts';
+import type { Connection } from '../../store/store.ts';
 
 /** The most ancestors between the gate and sshd: the login shell, and what it starts. */
 const MAX_ANCESTORS = 4;

@@ -31,22 +31,22 @@ const PATIENT_MS = 2_000;
 /** How long a judge that did not answer is left out while others do. */
 const LEFT_OUT_MS = 30_000;
 
-export interface JudgesAsked {
+export interface FleetAccess {
   readonly servers: readonly Server[];
   /** Called for each new connection. */
   readonly identity: () => Identity;
 }
 
-export interface Judges {
+export interface FleetJudges {
   /** The answer to one line, by `untilMs` of uptimeMs(). One question at a time. Throws `store_unavailable` where no judge answers. */
-  ask(of: JudgesAsked, line: string, untilMs: number): Promise<string>;
+  ask(of: FleetAccess, line: string, untilMs: number): Promise<string>;
   /** Throws as ask() where no judge answers a greeting. */
-  greet(of: JudgesAsked, untilMs: number): Promise<void>;
+  greet(of: FleetAccess, untilMs: number): Promise<void>;
   close(): void;
 }
 
 /** The judges, with their connections, and with what is known of those that did not answer. */
-export function openJudges(): Judges {
+export function openFleetJudges(): FleetJudges {
   const open = new Map<string, LineSocket>();
   const leftOut = new Map<string, number>();
   const drop = (name: string): void => {
@@ -65,7 +65,7 @@ export function openJudges(): Judges {
     return opened;
   };
   /** Does `work` with the first judge that answers, and goes on to the next where that one fails. */
-  const withOne = async <T>(of: JudgesAsked, untilMs: number, work: (judge: LineSocket) => Promise<T>): Promise<T> => {
+  const withOne = async <T>(of: FleetAccess, untilMs: number, work: (judge: LineSocket) => Promise<T>): Promise<T> => {
     const failures = new Map<string, string>();
     for (const patienceMs of [QUICK_MS, PATIENT_MS]) {
       for (const server of of.servers) {

@@ -1,6 +1,6 @@
 /** OpenSSH's patterns for names and addresses. See PATTERNS in ssh_config(5). Pure. */
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
-import { matchesPattern } from '../verdict/pattern.ts';
+import { matchesPattern } from '../../verdict/pattern.ts';
 
 export { matchesPattern };
 

@@ -3,8 +3,8 @@
  * and a login needs no extra process. getent(1) is asked for all other users.
  */
 import { statSync } from 'node:fs';
-import { isUserName } from '../otp/names.ts';
-import { fileUpTo } from './bytes.ts';
+import { isUserName } from '../../otp/names.ts';
+import { fileUpTo } from '../bytes.ts';
 import { MAX_NSSWITCH_BYTES, NSSWITCH, wordsOf } from './nsswitch.ts';
 
 export interface PasswdFiles {

@@ -1,4 +1,4 @@
-/** The input of a decision: who asks, and the rules of this host. */
+/** The input of a decision: the login that is asked about, and the terms of this host. */
 import type { Origin } from '../audit/record.ts';
 import type { StatePlace } from '../state/place.ts';
 import type { DeviceFile } from '../system/secrets.ts';
@@ -21,7 +21,8 @@ export interface Login {
   readonly untilMs?: number;
 }
 
-export interface Rules {
+/** By what this host decides. */
+export interface Terms {
   readonly place: StatePlace;
   /** Whether the store keeps the sealed files. Then its files replace those that came with the login. */
   readonly inStore: boolean;

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, it } from 'node:test';
-import { accountInFile, lineInFile, linesInFile, MAX_PASSWD_BYTES, namesAreExact } from '../../src/system/passwd-file.ts';
-import { sleep } from '../support/process.ts';
-import { must, scratchFolder } from '../support/world.ts';
+import { accountInFile, lineInFile, linesInFile, MAX_PASSWD_BYTES, namesAreExact } from '../../../src/system/accounts/passwd-file.ts';
+import { sleep } from '../../support/process.ts';
+import { must, scratchFolder } from '../../support/world.ts';
 
 /** Longer than a tick of the clock of files. */
 const TICK_MS = 50;
