@@ -57,8 +57,13 @@ export interface DoctorOptions {
   /** The uids of all whom a setup of a door of sshd is for, whether enrolled or not; throws as allUsers() does. */
   readonly covered?: (() => ReadonlySet<number>) | undefined;
   readonly now: () => number;
-  /** Called with a text for people before each step that takes longer with more users. */
-  readonly progress: (doing: string) => void;
+  /** Called with a text for people before each step that takes longer with more users, and with how much of it is done, where that is known. */
+  readonly progress: (doing: string, of?: Standing) => void;
+}
+
+export interface Standing {
+  readonly done: number;
+  readonly total: number;
 }
 
 const ROOT = 'root';
@@ -189,7 +194,7 @@ async function examineServers(
   let [done, total] = [0, 0];
   for (const server of serversFor(sshdConfig)) {
     const show = (): void => {
-      progress(`Asking sshd: ${String(done)} of ${String(total)}`);
+      progress('Asking sshd', { done, total });
     };
     const expect = (questions: number): void => {
       total += questions;
