@@ -43,6 +43,7 @@ import { examineSudoers } from './pam/sudoers.ts';
 import { examineRules, letsInUnenrolled } from './host/rules.ts';
 import { examinePlaces, examineProgram } from './host/trust.ts';
 import { examineUnitReload, unitFiles } from './host/units.ts';
+import { heardOf, unlessSilent } from './host/systemd-unseen.ts';
 
 export type { Finding } from './finding.ts';
 
@@ -274,10 +275,9 @@ function examinePamDoor(servers: readonly SshdReport[], enrolled: readonly User[
   const programs = [...new Set(services.flatMap(pamPrograms))].filter((program) => program.startsWith('/'));
   // A file given with --sshd-config may be a draft.
   const files = servers.flatMap((server) => server.files).filter((file) => file !== sshdConfig);
-  const trusted = examineReadByRoot(
-    [...files, ...unitFiles()],
-    services.map(({ name }) => name),
-  );
+  const names = services.map(({ name }) => name);
+  const units = heardOf('the files of units', unitFiles, []);
+  const trusted = [...examineReadByRoot([...files, ...units.answer], names), ...units.unseen];
   const owned = programs.map((program) => examineProgram('P8', program));
   // A program that others may have changed is never run.
   const tried = programs.filter((_, i) => owned[i]?.severity === 'ok').map(tryPam);
@@ -285,10 +285,10 @@ function examinePamDoor(servers: readonly SshdReport[], enrolled: readonly User[
   return unique([
     ...findings,
     ...trusted,
-    ...examineModules(services.map(({ name }) => name)),
+    ...examineModules(names),
     ...examineNologin(),
-    ...examineUnitReload(),
-    ...examineGoesOn(),
+    ...unlessSilent('what systemd has read', examineUnitReload),
+    ...unlessSilent('whether doctor goes on', examineGoesOn),
   ]);
 }
 
@@ -341,7 +341,7 @@ async function examineServiceAndFiles(
     service === undefined || root === undefined
       ? []
       : [...examinePlaces(config, service, root), ...(await keysOf(config, { place, service }, now))];
-  return [...examineService(config, people, doors), ...places];
+  return [...unlessSilent('the units of notp', () => examineService(config, people, doors)), ...places];
 }
 
 /** A member of a fleet has none. */
