@@ -1,7 +1,20 @@
 /** Misconfigurations of a host whose gate is for everybody: alice and bob are enrolled, carol is not, and each has a key. */
 import { CLIENT_KEY } from '../../../support/container-root.ts';
 import { asAlice, block, gone, line, owned, rootFromInside, ROOTS_KEY, touchless, type Seed } from './seed.ts';
-import { BY_INPUT, BY_PORT, BY_SFTP, BY_SOCKET, BY_TUNNEL, BY_VARIABLE, from, HAS_PASSWORD, PASSWORD, throughPam, BY_SU } from './ways.ts';
+import {
+  BY_FTP,
+  BY_INPUT,
+  BY_PORT,
+  BY_SFTP,
+  BY_SOCKET,
+  BY_TUNNEL,
+  BY_VARIABLE,
+  from,
+  HAS_PASSWORD,
+  PASSWORD,
+  throughPam,
+  BY_SU,
+} from './ways.ts';
 
 const GATE = 'ForceCommand /usr/bin/notp gate';
 /** All is closed one by one, but for what stands before. */
@@ -25,10 +38,6 @@ const UNTIL_BOOT = 'it listens until the next boot';
 /** Small things about the service, which keep nobody out at once. */
 const SMALL = 'small things';
 const BESIDE = 'beside the gate';
-const VSFTPD = [
-  'auth required pam_listfile.so item=user sense=deny file=/etc/ftpusers onerr=succeed',
-  ...['@include common-account', '@include common-session', '@include common-auth', 'auth required pam_shells.so'],
-];
 const COCKPIT = [
   ...['auth required pam_sepermit.so', '@include common-auth', 'auth optional pam_ssh_add.so', 'account required pam_nologin.so'],
   ...['@include common-account', '@include common-password', 'session required pam_loginuid.so', '@include common-session'],
@@ -250,12 +259,15 @@ dropin ssh.service Service 'ExecStart=\nExecStart=/usr/sbin/sshd -D -f /etc/ssh/
     clean: 'rm /root/dropbear.key',
   },
 
-  // Beside the gate. Their files in /etc/pam.d are as Debian's packages write them.
-  ...[
-    pamBeside('vsftpd', 'beside-network', VSFTPD),
-    pamBeside('cockpit', 'beside-network', COCKPIT),
-    pamBeside('polkit-1', 'beside', POLKIT),
-  ],
+  // Beside the gate, with their files in /etc/pam.d as Debian's packages write them.
+  {
+    ...{ what: 'vsftpd, as its package has it, with local users', id: 'beside-network', detail: 'vsftpd', fix: 'examples/pam.d' },
+    script: `${HAS_PASSWORD}; cp -a /opt/vsftpd/etc/. /etc/; cp -a /opt/vsftpd/usr/sbin/vsftpd /usr/sbin/; useradd --system ftp
+cp /opt/vsftpd/lib/systemd/system/vsftpd.service /etc/systemd/system/; systemctl daemon-reload; systemctl start vsftpd; sleep 0.5`,
+    ...{ how: withCode('vsftpd'), letsIn: 'alice', way: BY_FTP, isUsual: true, isWarning: true, together: BESIDE },
+    clean: 'systemctl stop vsftpd; rm /usr/sbin/vsftpd',
+  },
+  ...[pamBeside('cockpit', 'beside-network', COCKPIT), pamBeside('polkit-1', 'beside', POLKIT)],
   {
     ...{ what: '`su` asks for no code', script: `printf 'root:%s\\n' '${PASSWORD}' | chpasswd`, id: 'beside', detail: 'login, su, ' },
     ...{ fix: 'the lines of examples/pam.d/sudo-notp', how: withCode('su'), letsIn: 'bob', way: BY_SU },

@@ -55,7 +55,7 @@ export interface Seed {
 }
 
 /** Why no login is tried with a security key that is not touched: a container has none. */
-const TOUCH = 'needs a security key';
+const TOUCH = 'with a key in software in test/doors/gate-touch.test.ts';
 
 /** Shell functions for seeds. */
 export const PRELUDE = `umask 022

@@ -110,6 +110,16 @@ export const BY_HOST: Way = {
     return ['runuser', '-u', user, '--', ...ssh, ...options, `${user}@127.0.0.1`, COMMAND];
   },
 };
+const FTP = `import ftplib, os, sys
+with ftplib.FTP('127.0.0.1', timeout=20) as ftp:
+    ftp.login(sys.argv[1], os.environ['ANSWER'])
+    print('in', ftp.pwd())`;
+export const BY_FTP: Way = {
+  name: 'by FTP with the login password',
+  typed: PASSWORD,
+  command: (_, user) => ['python3', '-c', FTP, user],
+  mark: 'in /home/',
+};
 /** On the host: who has logged in, and knows root's password. */
 export const BY_SU: Way = {
   name: "to root's shell with root's password",
