@@ -38,6 +38,7 @@ const UNTIL_BOOT = 'it listens until the next boot';
 /** Small things about the service, which keep nobody out at once. */
 const SMALL = 'small things';
 const BESIDE = 'beside the gate';
+const SERVERS = 'other servers of SSH';
 const COCKPIT = [
   ...['auth required pam_sepermit.so', '@include common-auth', 'auth optional pam_ssh_add.so', 'account required pam_nologin.so'],
   ...['@include common-account', '@include common-password', 'session required pam_loginuid.so', '@include common-session'],
@@ -251,12 +252,22 @@ dropin ssh.service Service 'ExecStart=\nExecStart=/usr/sbin/sshd -D -f /etc/ssh/
     what: 'a second sshd without the gate',
     script: "printf 'Port 2222\\nUsePAM yes\\nPidFile /run/second.pid\\n' >/etc/ssh/second; /usr/sbin/sshd -f /etc/ssh/second; sleep 0.3",
     ...{ id: 'no-gate', fix: 'notp setup gate', how: 'kill $(cat /run/second.pid); sleep 0.3', letsIn: 'alice', port: 2222 },
+    ...{ detail: '/etc/ssh/second', together: SERVERS },
+  },
+  {
+    what: 'a socket of systemd starts an sshd without the gate for each connection',
+    script: `printf 'UsePAM yes\\n' >/etc/ssh/alone
+printf '[Socket]\\nListenStream=2224\\nAccept=yes\\n' >/etc/systemd/system/alone.socket
+printf '[Service]\\nExecStart=-/usr/sbin/sshd -i -f /etc/ssh/alone\\nStandardInput=socket\\n' >/etc/systemd/system/alone@.service
+systemctl daemon-reload; systemctl start alone.socket`,
+    ...{ id: 'no-gate', fix: 'notp setup gate', how: 'systemctl stop alone.socket', letsIn: 'alice', port: 2224 },
+    ...{ detail: 'alone.socket', together: SERVERS },
   },
   {
     what: 'dropbear on another port',
     script: `dropbearkey -t ed25519 -f /root/dropbear.key >/dev/null; dropbear -r /root/dropbear.key -p 127.0.0.1:2223 -P /run/dropbear.pid; sleep 0.3`,
     ...{ id: 'beside-ssh', fix: 'stop it', how: 'kill $(cat /run/dropbear.pid); sleep 0.3', letsIn: 'alice', port: 2223 },
-    clean: 'rm /root/dropbear.key',
+    ...{ clean: 'rm /root/dropbear.key', together: SERVERS },
   },
 
   // Beside the gate, with their files in /etc/pam.d as Debian's packages write them.
