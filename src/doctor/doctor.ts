@@ -43,6 +43,7 @@ import { examineSudoers } from './pam/sudoers.ts';
 import { examineRules, letsInUnenrolled } from './host/rules.ts';
 import { examinePlaces, examineProgram } from './host/trust.ts';
 import { examineUnitReload, unitFiles } from './host/units.ts';
+import { heardOf, unlessSilent } from './host/systemd-unseen.ts';
 
 export type { Finding } from './finding.ts';
 
@@ -57,8 +58,13 @@ export interface DoctorOptions {
   /** The uids of all whom a setup of a door of sshd is for, whether enrolled or not; throws as allUsers() does. */
   readonly covered?: (() => ReadonlySet<number>) | undefined;
   readonly now: () => number;
-  /** Called with a text for people before each step that takes longer with more users. */
-  readonly progress: (doing: string) => void;
+  /** Called with a text for people before each step that takes longer with more users, and with how much of it is done, where that is known. */
+  readonly progress: (doing: string, of?: Standing) => void;
+}
+
+export interface Standing {
+  readonly done: number;
+  readonly total: number;
 }
 
 const ROOT = 'root';
@@ -189,7 +195,7 @@ async function examineServers(
   let [done, total] = [0, 0];
   for (const server of serversFor(sshdConfig)) {
     const show = (): void => {
-      progress(`Asking sshd: ${String(done)} of ${String(total)}`);
+      progress('Asking sshd', { done, total });
     };
     const expect = (questions: number): void => {
       total += questions;
@@ -269,10 +275,9 @@ function examinePamDoor(servers: readonly SshdReport[], enrolled: readonly User[
   const programs = [...new Set(services.flatMap(pamPrograms))].filter((program) => program.startsWith('/'));
   // A file given with --sshd-config may be a draft.
   const files = servers.flatMap((server) => server.files).filter((file) => file !== sshdConfig);
-  const trusted = examineReadByRoot(
-    [...files, ...unitFiles()],
-    services.map(({ name }) => name),
-  );
+  const names = services.map(({ name }) => name);
+  const units = heardOf('the files of units', unitFiles, []);
+  const trusted = [...examineReadByRoot([...files, ...units.answer], names), ...units.unseen];
   const owned = programs.map((program) => examineProgram('P8', program));
   // A program that others may have changed is never run.
   const tried = programs.filter((_, i) => owned[i]?.severity === 'ok').map(tryPam);
@@ -280,10 +285,10 @@ function examinePamDoor(servers: readonly SshdReport[], enrolled: readonly User[
   return unique([
     ...findings,
     ...trusted,
-    ...examineModules(services.map(({ name }) => name)),
+    ...examineModules(names),
     ...examineNologin(),
-    ...examineUnitReload(),
-    ...examineGoesOn(),
+    ...unlessSilent('what systemd has read', examineUnitReload),
+    ...unlessSilent('whether doctor goes on', examineGoesOn),
   ]);
 }
 
@@ -336,7 +341,7 @@ async function examineServiceAndFiles(
     service === undefined || root === undefined
       ? []
       : [...examinePlaces(config, service, root), ...(await keysOf(config, { place, service }, now))];
-  return [...examineService(config, people, doors), ...places];
+  return [...unlessSilent('the units of notp', () => examineService(config, people, doors)), ...places];
 }
 
 /** A member of a fleet has none. */

@@ -3,7 +3,7 @@ import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import * as fs from 'node:fs';
 import { parseEffective, setting, type Effective } from '../doctor/sshd/effective.ts';
 import { madeEmptyFolder, whyNotRun } from '../doctor/sshd/program.ts';
-import { NotpError } from '../error.ts';
+import { messageOf, NotpError } from '../error.ts';
 import { shellCommand } from '../otp/escape.ts';
 import { fileLimitOf, isBooted, reloadUnit } from '../system/systemd.ts';
 
@@ -63,8 +63,14 @@ export function reloadSshd(): string | undefined {
  */
 export function costOfPamExec(before: boolean): string[] {
   if (!isBooted()) return [];
-  // On Debian the second name is an alias of the first.
-  const [unit, limit = 0] = UNITS.map((name) => [name, fileLimitOf(name)] as const).find(([, found]) => found !== undefined) ?? [];
+  let found: (readonly [string, number | undefined])[];
+  try {
+    // On Debian the second name is an alias of the first.
+    found = UNITS.map((name) => [name, fileLimitOf(name)] as const);
+  } catch (error) {
+    return [`it is not known how many files sshd may open, which pam_exec closes one by one: ${messageOf(error)}`];
+  }
+  const [unit, limit = 0] = found.find(([, most]) => most !== undefined) ?? [];
   if (unit === undefined || limit <= FILES) return [];
   const [edit, restart] = [shellCommand`systemctl edit ${unit}.service`, shellCommand`systemctl restart ${unit}.service`];
   const [times, ms] = before ? ['three times', '40'] : ['twice', '25'];

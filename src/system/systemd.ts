@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { NotpError } from '../error.ts';
 import type { Config } from './config.ts';
+import { first, showUnits } from './units.ts';
 
 /** sd_booted(3): systemd is the init of this host. */
 const BOOTED = '/run/systemd/system';
@@ -96,12 +97,14 @@ export function reloadUnit(name: string): boolean {
   return true;
 }
 
-/** How many files the service `name` may open at most (LimitNOFILE in systemd.exec(5), the hard one); undefined where systemd knows no such service. */
+/**
+ * How many files the service `name` may open at most (LimitNOFILE in systemd.exec(5), the hard one); undefined where systemd knows no such
+ * service. Throws `failed` where it cannot be asked.
+ */
 export function fileLimitOf(name: string): number | undefined {
-  const words = ['show', '--property=LoadState', '--property=LimitNOFILE', `${name}.service`];
-  const { stdout } = spawnSync(SYSTEMCTL, words, { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
-  const limit = /^LimitNOFILE=(\w+)$/m.exec(stdout)?.[1];
-  if (limit === undefined || !/^LoadState=loaded$/m.test(stdout)) return undefined;
+  const [unit = new Map<string, string[]>()] = showUnits([`${name}.service`], ['LoadState', 'LimitNOFILE']);
+  const limit = first(unit, 'LimitNOFILE');
+  if (limit === '' || first(unit, 'LoadState') !== 'loaded') return undefined;
   return limit === 'infinity' ? Infinity : Number(limit);
 }
 

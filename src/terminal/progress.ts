@@ -16,6 +16,8 @@ export interface Progress {
 export interface ProgressLine {
   /** Shows the result of `text`, if it is time to repaint. */
   show(text: () => string): void;
+  /** Shows a bar of as many things as are known by now. */
+  showBar(standing: Omit<Standing, 'elapsedMs'>): void;
   end(): void;
 }
 
@@ -38,10 +40,9 @@ const CLEAR_BELOW = '\x1b[J';
 /** The bar for `total` things, which appears at the first `show`. `now`: Unix time in milliseconds. */
 export function openProgress(total: number, now: () => number): Progress {
   const line = openProgressLine(now);
-  const startedMs = now();
   return {
     show: (done, label) => {
-      line.show(() => progressLine({ done, total, label, elapsedMs: now() - startedMs }, traits()));
+      line.showBar({ done, total, label });
     },
     end: () => {
       line.end();
@@ -49,17 +50,24 @@ export function openProgress(total: number, now: () => number): Progress {
   };
 }
 
-/** The same for work of unknown size: a line that says what is being done, at most once every `everyMs`. */
+/** The same for work whose size is unknown, or known only later: a line that says what is being done, at most once every `everyMs`. */
 export function openProgressLine(now: () => number, everyMs = REPAINT_MS): ProgressLine {
-  if (!isatty(STDERR) || !traits().cursor) return { show: () => undefined, end: () => undefined };
+  if (!isatty(STDERR) || !traits().cursor) return { show: () => undefined, showBar: () => undefined, end: () => undefined };
+  let startedMs: number | undefined;
   let paintedMs = -Infinity;
+  const show = (text: () => string): void => {
+    const nowMs = now();
+    // The clock may have been set back.
+    if (Math.abs(nowMs - paintedMs) < everyMs) return;
+    paintedMs = nowMs;
+    redraw(`\r${text()}${CLEAR_BELOW}`);
+  };
   return {
-    show: (text) => {
-      const nowMs = now();
-      // The clock may have been set back.
-      if (Math.abs(nowMs - paintedMs) < everyMs) return;
-      paintedMs = nowMs;
-      redraw(`\r${text()}${CLEAR_BELOW}`);
+    show,
+    showBar: (standing) => {
+      // What came before it says nothing about its rate.
+      const begunMs = (startedMs ??= now());
+      show(() => progressLine({ ...standing, elapsedMs: now() - begunMs }, traits()));
     },
     end: () => {
       if (paintedMs !== -Infinity) redraw(`\r${CLEAR_BELOW}`);

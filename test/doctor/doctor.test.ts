@@ -3,7 +3,7 @@ import * as assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { examine, type Finding } from '../../src/doctor/doctor.ts';
+import { examine, type DoctorOptions, type Finding } from '../../src/doctor/doctor.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import { readConfig } from '../../src/system/config.ts';
 import { run } from '../support/process.ts';
@@ -41,7 +41,9 @@ describe('doctor', { skip: NEEDS }, () => {
 
   it('tells what it does before it looks at any user, and of each answer of sshd', async () => {
     const told: string[] = [];
-    const listening = { config: readConfig(writeConfig(folder)), now: Date.now, progress: (doing: string) => void told.push(doing) };
+    const progress: DoctorOptions['progress'] = (doing, of) =>
+      void told.push(of === undefined ? doing : `${doing}: ${String(of.done)} of ${String(of.total)}`);
+    const listening = { config: readConfig(writeConfig(folder)), now: Date.now, progress };
     await assert.rejects(examine({ ...listening, users: ['no-such-user'], sshdConfig: world.write([]) }), /there is no user/);
     assert.deepEqual(told.splice(0), ['Reading the enrolments']);
     await examine({ ...listening, users: ['root'], sshdConfig: world.write([]) });

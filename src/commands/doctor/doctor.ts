@@ -2,7 +2,7 @@
 import { openProgressLine } from '../../terminal/progress.ts';
 import { isatty } from 'node:tty';
 import { setFlagsFromString } from 'node:v8';
-import { examine } from '../../doctor/doctor.ts';
+import { examine, type Standing } from '../../doctor/doctor.ts';
 import { couldCheck, NOT_RUN, type Finding } from '../../doctor/finding.ts';
 import type { Config } from '../../system/config.ts';
 import { messageOf, NotpError } from '../../error.ts';
@@ -35,8 +35,9 @@ export async function doctor(
   // Little of thousands of accounts is kept for long: what is done with is collected at once, and not when it fills some 50 MB.
   setFlagsFromString('--semi-space-growth-factor=1');
   const line = openProgressLine(now, 0);
-  const progress = (doing: string): void => {
-    line.show(() => doing);
+  const progress = (label: string, of?: Standing): void => {
+    if (of === undefined) line.show(() => label);
+    else line.showBar({ ...of, label });
   };
   const findings = await examine({ config, users, sshdConfig, covered, now, progress }).finally(() => {
     line.end();

@@ -101,7 +101,9 @@ function wrongWith({ user, heard }: Asked & { readonly heard: Heard }, config: C
   if (reason !== undefined)
     return found(
       'fail',
-      `${whose} cannot decide, so it refuses ${refuses}`,
+      reason === 'audit_unavailable'
+        ? `${whose} cannot write its log: records wait in the state, and once that is full, it refuses ${refuses}`
+        : `${whose} cannot decide, so it refuses ${refuses}`,
       `${unit}: ${reason}${detail === '' ? '' : `: ${detail}`}`,
       `${detail === '' ? shellCommand`journalctl --unit=${unit} says why; ` : ''}${shellCommand`systemctl cat ${unit} shows what it may read and write`}`,
     );

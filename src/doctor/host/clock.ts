@@ -1,8 +1,8 @@
 /** Checks of the clock: codes depend on it, so it must be right, and it must not be behind a code that was already accepted. */
-import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { shellCommand } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
+import { outputOf } from '../../system/output.ts';
 import type { Enrolment } from '../../store/store.ts';
 import { MAX_SKEW_MS } from '../../store/clock.ts';
 import { changing, ok, type Finding } from '../finding.ts';
@@ -36,13 +36,10 @@ function examineSkew({ code, policy }: Config, skewMs: number): Finding {
 }
 
 function examineSynchronisation(): Finding {
-  const { status, stdout } = spawnSync(TIMEDATECTL, ['show', '--property=NTPSynchronized', '--value'], {
-    encoding: 'utf8',
-    env: {},
-    timeout: TIMEOUT_MS,
-  });
-  if (status === 0 && stdout.trim() === 'yes') return ok('clock-synchronised', 'The clock is synchronised');
-  const saysNo = status === 0 && stdout.trim() === 'no';
+  const output = outputOf(TIMEDATECTL, ['show', '--property=NTPSynchronized', '--value'], { timeoutMs: TIMEOUT_MS });
+  const said = 'stdout' in output ? output.stdout.trim() : undefined;
+  if (said === 'yes') return ok('clock-synchronised', 'The clock is synchronised');
+  const saysNo = said === 'no';
   // A container has the clock of its host, and can neither set it nor see who does.
   if (saysNo && fs.existsSync(CONTAINER))
     return {
@@ -55,7 +52,8 @@ function examineSynchronisation(): Finding {
   const title = saysNo
     ? 'The clock is not synchronised: codes are refused when it is more than a minute off'
     : 'It is not known whether the clock is synchronised';
-  const detail = saysNo ? 'timedatectl: NTPSynchronized=no' : 'timedatectl does not answer';
+  const silence = 'failed' in output ? output.failed : 'timedatectl does not say';
+  const detail = saysNo ? 'timedatectl: NTPSynchronized=no' : silence;
   return { id: 'clock-synchronised', severity: saysNo ? 'warn' : 'info', title, detail, fix: 'timedatectl set-ntp true, or run chrony' };
 }
 

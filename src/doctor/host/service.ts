@@ -1,17 +1,16 @@
 /** Checks of the service: its user, its units, its key as a credential, and the socket of each enrolled user. See systemd.unit(5). */
-import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { shellCommand } from '../../otp/escape.ts';
 import { credentialNames, expand, type Config } from '../../system/config.ts';
 import { inParts } from '../../lists.ts';
+import { textIfThere } from '../../system/if-there.ts';
 import { hasOwnUnit, hasService, isBooted, isSocketEnabled, JUDGE_SOCKET } from '../../system/systemd.ts';
+import { first, showUnits, statesOf } from '../../system/units.ts';
 import { SERVICE_USER, userByName, type User } from '../../system/users.ts';
 import { ok, type Finding } from '../finding.ts';
 import type { Person } from '../people.ts';
 
-const SYSTEMCTL = '/usr/bin/systemctl';
-const TIMEOUT_MS = 30_000;
 /** Its unit is that of every service, with all drop-ins. */
 const JUDGE_SERVICE = 'notp@judge.service';
 /** Unit names on one command line. */
@@ -23,6 +22,7 @@ export interface DoorsInUse {
   readonly pam: boolean;
 }
 
+/** Throws `failed` where systemd cannot be asked. */
 export function examineService(config: Config, people: readonly Person[], { gate, pam }: DoorsInUse): Finding[] {
   const service = userByName(SERVICE_USER);
   if (service === undefined) return [noUser()];
@@ -68,7 +68,7 @@ function examineJudge({ judge }: Config): Finding {
 
 /** The host key reaches the service only through a line of its unit. */
 function examineCredential(config: Config): Finding[] {
-  const loaded = credentialsIn(systemctl(['cat', JUDGE_SERVICE]).join('\n'));
+  const loaded = credentialsIn(unitText(JUDGE_SERVICE));
   const lines = credentialNames(config).map((name, i): readonly string[] => {
     const file = config.hostKeys[i] ?? '';
     // A single key may also have the name of its file.
@@ -96,6 +96,17 @@ function examineCredential(config: Config): Finding[] {
       fix,
     },
   ];
+}
+
+/** Its file and all drop-ins, in the order in which systemd reads them. */
+function unitText(name: string): string {
+  const [unit = new Map<string, string[]>()] = showUnits([name], ['FragmentPath', 'DropInPaths']);
+  const files = ['FragmentPath', 'DropInPaths'].flatMap((key) =>
+    first(unit, key)
+      .split(' ')
+      .filter((file) => file !== ''),
+  );
+  return files.map((file) => textIfThere(file) ?? '').join('\n');
 }
 
 const PLAIN = 'LoadCredential';
@@ -126,7 +137,7 @@ function examineSockets(config: Config, users: readonly User[]): Finding[] {
     : [ok('service-socket', 'Every enrolled user has a socket', `${String(users.length)} checked`)];
 }
 
-/** Why the gate cannot ask the service about `user` now. */
+/** Why the gate cannot ask the service about `user` now. Throws `failed` where systemd cannot be asked. */
 export function socketProblem(config: Config, user: User): Finding | undefined {
   const [enabled, active] = hasService() ? [enabledStates([user])[0], states('is-active', [socketOf(user)])[0]] : [];
   const wrong = wrongNow(config, user, { enabled, active });
@@ -196,12 +207,7 @@ function socketOf({ uid }: User): string {
 
 /** One word of systemctl for each unit. */
 function states(question: 'is-enabled' | 'is-active', units: readonly string[]): string[] {
-  return inParts(units, BATCH).flatMap((some) => systemctl([question, ...some]));
-}
-
-function systemctl(words: readonly string[]): string[] {
-  const { stdout } = spawnSync(SYSTEMCTL, words, { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
-  return stdout.trimEnd().split('\n');
+  return inParts(units, BATCH).flatMap((some) => statesOf(question, some));
 }
 
 function noUser(): Finding {

@@ -1,9 +1,9 @@
 /** Ways around the code of sudo in sudoers(5): whom sudo asks, through which PAM service, and for whose code. */
-import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { hostname } from 'node:os';
 import { parseJson } from '../../json.ts';
 import { textIfThere } from '../../system/if-there.ts';
+import { outputOf } from '../../system/output.ts';
 import type { User } from '../../system/users.ts';
 import { ok, type Finding } from '../finding.ts';
 import { asksForCode, pamText } from './stack.ts';
@@ -163,13 +163,11 @@ function shown({ setting, value, whom, commands }: SudoRule): string {
 
 /** What cvtsudoers prints; undefined if it cannot read the file. */
 function jsonOf(file: string): unknown {
-  const { status, stdout } = spawnSync(CVTSUDOERS, ['-c', '/dev/null', '-f', 'json', '-e', file], {
-    ...{ encoding: 'utf8', timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES, env: {} },
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  if (status !== 0) return undefined;
+  const words = ['-c', '/dev/null', '-f', 'json', '-e', file];
+  const output = outputOf(CVTSUDOERS, words, { timeoutMs: TIMEOUT_MS, maxBytes: MAX_OUTPUT_BYTES });
+  if ('failed' in output) return undefined;
   try {
-    return parseJson(stdout);
+    return parseJson(output.stdout);
   } catch {
     return undefined;
   }

@@ -2,33 +2,27 @@
  * Finds the sshds that systemd starts for a connection, behind listening socket units, and those that it would start anew as a service, at the
  * next restart or boot. They do not run yet. See systemd.socket(5).
  */
-import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { isBooted } from '../../system/systemd.ts';
+import { first, showUnits, type Unit } from '../../system/units.ts';
 import { serverOf, type Server } from './servers.ts';
 
-const SYSTEMCTL = '/usr/bin/systemctl';
-const TIMEOUT_MS = 30_000;
-/** Enough for some 100 000 units. */
-const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const SERVICES = ['ssh.service', 'sshd.service'];
 /** notp's own units, one for each user. */
 const OURS = /^notp[@-]/;
 /** sshd, anywhere in a command. */
 const SSHD = /(?:^|[\s/"'])sshd(?=[\s"';]|$)/;
 
-/** The output of systemctl(1) for a unit: each property with its lines. */
-type Unit = ReadonlyMap<string, readonly string[]>;
-
+/** Throws `failed` where systemd cannot be asked. */
 export function socketServers(): Server[] {
   if (!isBooted()) return [];
-  const sockets = show(['*.socket'], ['Id', 'Accept', 'ActiveState', 'Triggers']).filter(
+  const sockets = showUnits(['*.socket'], ['Accept', 'ActiveState', 'Triggers']).filter(
     (unit) => first(unit, 'ActiveState') === 'active' && !OURS.test(first(unit, 'Id')),
   );
   const pairs = sockets.flatMap((socket) => servicesOf(socket).map((service) => ({ socket: first(socket, 'Id'), service })));
   if (pairs.length === 0) return [];
-  const services = show(
+  const services = showUnits(
     pairs.map(({ service }) => service),
     ['ExecStart', 'EnvironmentFiles', 'Environment', 'MainPID'],
   );
@@ -39,10 +33,10 @@ export function socketServers(): Server[] {
   });
 }
 
-/** sshd's services that are enabled or run. What they start may differ from what runs, by a drop-in or a variable that came later. */
+/** sshd's services that are enabled or run. What they start may differ from what runs, by a drop-in or a variable that came later. Throws as above. */
 export function serviceServers(): Server[] {
   if (!isBooted()) return [];
-  const services = show(SERVICES, ['Id', 'LoadState', 'UnitFileState', 'ActiveState', 'ExecStart', 'EnvironmentFiles', 'Environment']);
+  const services = showUnits(SERVICES, ['LoadState', 'UnitFileState', 'ActiveState', 'ExecStart', 'EnvironmentFiles', 'Environment']);
   const used = services.filter(
     (unit) =>
       first(unit, 'LoadState') === 'loaded' && (first(unit, 'UnitFileState') === 'enabled' || first(unit, 'ActiveState') === 'active'),
@@ -88,19 +82,4 @@ function textOf(file: string): string {
   } catch {
     return '';
   }
-}
-
-function show(units: readonly string[], properties: readonly string[]): Unit[] {
-  const { stdout } = spawnSync(SYSTEMCTL, ['show', `--property=${properties.join()}`, '--', ...units], {
-    ...{ encoding: 'utf8', timeout: TIMEOUT_MS, maxBuffer: MAX_ANSWER_BYTES, env: {} },
-  });
-  const blocks = stdout.split('\n\n').filter((block) => block.trim() !== '');
-  return blocks.map((block) => {
-    const pairs = block.split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)] as const);
-    return new Map([...Map.groupBy(pairs, ([name]) => name)].map(([name, lines]) => [name, lines.map(([, value]) => value)]));
-  });
-}
-
-function first(unit: Unit, property: string): string {
-  return unit.get(property)?.[0] ?? '';
 }

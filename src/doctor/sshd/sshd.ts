@@ -67,8 +67,9 @@ const NO_DOORS: Doors = { gate: false, pam: false };
  */
 export function serversFor(sshdConfig: string | undefined): Server[] {
   const installed = installedServer(sshdConfig ?? DEFAULT_SSHD_CONFIG);
-  const running = sshdConfig === undefined ? [...runningServers(), ...socketServers()] : [];
-  const later = sshdConfig === undefined ? serviceServers().filter((each) => !running.some((server) => isLike(each, server))) : [];
+  const running = sshdConfig === undefined ? [...runningServers(), ...startedBySystemd(socketServers)] : [];
+  const later =
+    sshdConfig === undefined ? startedBySystemd(serviceServers).filter((each) => !running.some((other) => isLike(each, other))) : [];
   const servers = [...running, ...later];
   if (servers.some(({ doubt }) => doubt === undefined)) return servers;
   if (installed !== undefined) return [...servers, installed];
@@ -76,8 +77,19 @@ export function serversFor(sshdConfig: string | undefined): Server[] {
   throw new NotpError('failed', 'there is no sshd on this host', 'install openssh-server');
 }
 
+/** Where systemd cannot be asked, one of which nothing is known stands for them. */
+function startedBySystemd(find: () => Server[]): Server[] {
+  try {
+    return find();
+  } catch (error) {
+    const unknown = { program: '', name: 'sshd', config: DEFAULT_SSHD_CONFIG, options: [] };
+    return [{ ...unknown, unit: 'any that systemd starts', doubt: messageOf(error) }];
+  }
+}
+
 /** Whether both read the same configuration in the same way. */
 function isLike(one: Server, other: Server): boolean {
+  if (one.doubt !== undefined) return one.doubt === other.doubt;
   return one.config === other.config && one.options.join(' ') === other.options.join(' ') && one.isCut === other.isCut;
 }
 

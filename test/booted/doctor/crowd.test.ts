@@ -88,7 +88,7 @@ describe('doctor among 10,000 accounts', { skip: lacks(CONTAINER_NEEDS) }, () =>
     const terminal = container.inTerminal(['notp', 'doctor', '--sshd-config', '/etc/ssh/crowd'], { timeoutMs: LIMIT_MS });
     await terminal.exited;
     test.diagnostic(`${String(Date.now() - begun)} ms on a terminal`);
-    assert.match(terminal.output(), /Asking sshd: 0 of (\d+)\b.*Asking sshd: \1 of \1\b/s);
+    assert.match(terminal.output(), /\[ +\] 0\/(\d+) .*Asking sshd.*\[[#█]+\] \1\/\1 .*Asking sshd/s);
     assert.ok(many.peakKib < few.peakKib + 36 * 1024, `${String(few.peakKib)} and ${String(many.peakKib)} KiB`);
   });
 });

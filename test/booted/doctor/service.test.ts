@@ -173,6 +173,32 @@ describe('doctor on a booted host', { skip: lacks(CONTAINER_NEEDS) }, () => {
       assert.match(stdout.split('\n').find((line) => line.includes('sshd-unseen')) ?? '', why);
     });
 
+  for (const [how, script] of [
+    ['fails', 'echo no bus >&2; exit 1'],
+    ['is killed', '/usr/bin/systemctl.real "$@"; kill -9 $$'],
+    ['prints half', '/usr/bin/systemctl.real "$@" | head -c 40'],
+  ] as const)
+    it(`says what was not checked where systemctl ${how}: it took that for a host without units`, async () => {
+      const systemctl = path.join(container.root, 'usr/bin/systemctl');
+      fs.renameSync(systemctl, `${systemctl}.real`);
+      fs.writeFileSync(systemctl, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      const { stdout } = await container.run(['notp', 'doctor', '--json']);
+      fs.renameSync(`${systemctl}.real`, systemctl);
+      const found = stdout.split('\n').filter((line) => /"id":"(?:systemd|sshd)-unseen"/.test(line) && line.includes('systemctl '));
+      for (const what of [
+        'any that systemd starts',
+        'the files of units',
+        'what systemd has read',
+        'whether doctor goes on',
+        'the units of notp',
+      ])
+        assert.ok(
+          found.some((line) => line.includes(what)),
+          `${what}: ${stdout}`,
+        );
+      assert.deepEqual(await wrong(), []);
+    });
+
   const reload = async (): Promise<void> => {
     await container.must(['systemctl', 'reload', 'ssh']);
     for (let i = 0; (await wrong()).includes('sshd-reload'); i++) assert.ok(i < 20, 'the reload does not count');

@@ -182,7 +182,7 @@ describe('notp doctor', { skip: lacks({ root: true, programs: ['sshd', 'ssh-keyg
 
   it('shows how far it is on a terminal, and leaves nothing of it', async () => {
     const output = await screen(80, { NO_COLOR: '1' });
-    assert.match(output, /Reading the enrolments.*Asking sshd: 0 of (\d+)\b.*Asking sshd: \1 of \1\b/s);
+    assert.match(output, /Reading the enrolments.*\[ +\] 0\/(\d+) Asking sshd.*\[[#█]+\] \1\/\1 Asking sshd/s);
     assert.ok(output.includes(`\r${ESCAPE}[Jfail`));
   });
 

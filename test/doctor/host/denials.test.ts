@@ -20,6 +20,10 @@ const appArmor = avc(
 
 const seen = (...lines: readonly string[]): string[] =>
   examineDenials(NOW_MS, '/nonexistent', () => lines).map(({ severity, id, detail, fix }) => `${severity} ${id} ${detail}: ${fix}`);
+const silent = (policies: string[]): string[] =>
+  examineDenials(NOW_MS, '/nonexistent', () => 'journalctl ended with 1: no journal', policies).map(
+    ({ severity, id, detail }) => `${severity} ${id} ${detail}`,
+  );
 const ofKernel = (line: string): string => line.replace('type=AVC msg=', 'audit: type=1400 ');
 
 describe('what a policy has denied', () => {
@@ -63,6 +67,11 @@ describe('what a policy has denied', () => {
     assert.deepEqual(others, []);
     assert.match(finding, /^warn denied 2 in the messages of the kernel, the last at .*: apparmor="DENIED".*: journalctl --dmesg --grep /);
     assert.deepEqual(seen(ofKernel(selinux(60, '', 'sshd')), ofKernel(selinux(60).replace('permissive=0', 'permissive=1'))), []);
+  });
+
+  it('is said not to be known where a policy is in force and the kernel cannot be asked: that counted as nothing denied', () => {
+    assert.deepEqual(silent(['/proc/none', '/etc/passwd']), ['info denied journalctl ended with 1: no journal']);
+    assert.deepEqual(silent(['/proc/none']), []);
   });
 
   it('is looked for on this host without an error', () => {

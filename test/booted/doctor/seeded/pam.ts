@@ -1,7 +1,7 @@
 /** Misconfigurations of a host whose PAM door is for everybody, and of its sudo. */
 import { OWN_SHELL } from './gate.ts';
-import { block, gone, line, owned, rootFromInside, touchless, type Seed } from './seed.ts';
-import { BY_CODE_ALONE, BY_PASSWORD, HAS_PASSWORD } from './ways.ts';
+import { asAlice, block, gone, line, owned, rootFromInside, touchless, type Seed } from './seed.ts';
+import { BY_CODE_ALONE, BY_HOST, BY_PASSWORD, HAS_PASSWORD } from './ways.ts';
 
 const STACK = '/etc/pam.d/sshd';
 const TEMPLATE = 'use the lines of examples/pam.d';
@@ -99,12 +99,19 @@ notp setup pam --user bob --apply --force --confirm-within never; cp -p /root/dr
     BEST,
     byPassword,
   ),
-  line('the password method beside the code', ['PasswordAuthentication yes'], 'P4', 'PasswordAuthentication no', { together: SMALL }),
+  line('the password method beside the code', ['PasswordAuthentication yes'], 'P4', 'PasswordAuthentication no', {
+    ...{ together: SMALL, untried: 'the methods of the list ask for the code' },
+  }),
   line(
     'another host vouches',
     ['AuthenticationMethods hostbased publickey,keyboard-interactive:pam', 'HostbasedAuthentication yes'],
     'P5',
     BEST,
+    {
+      script: `echo 127.0.0.1 >/etc/ssh/shosts.equiv; sed 's/^/* /' /etc/ssh/ssh_host_ed25519_key.pub >/etc/ssh/ssh_known_hosts
+echo 'EnableSSHKeysign yes' >>/etc/ssh/ssh_config`,
+      ...{ letsIn: 'alice', way: BY_HOST },
+    },
   ),
   line(
     'sshd does not prompt',
@@ -113,7 +120,9 @@ notp setup pam --user bob --apply --force --confirm-within never; cp -p /root/dr
     'KbdInteractiveAuthentication yes',
     { how: 'unsshd', letsIn: 'alice' },
   ),
-  line('many tries and a long time', ['MaxAuthTries 50', 'LoginGraceTime 0'], 'P10', 'MaxAuthTries 3', { together: SMALL }),
+  line('many tries and a long time', ['MaxAuthTries 50', 'LoginGraceTime 0'], 'P10', 'MaxAuthTries 3', {
+    ...{ together: SMALL, untried: 'more guesses at a code' },
+  }),
 
   stack('`sufficient pam_permit` before the code', before('auth sufficient pam_permit.so'), 'P7', TEMPLATE, { letsIn: 'alice' }),
   stack('a whole group is let through', before('auth sufficient pam_succeed_if.so quiet user ingroup alice'), 'P7', TEMPLATE, {
@@ -167,7 +176,7 @@ notp setup pam --user bob --apply --force --confirm-within never; cp -p /root/dr
     'type=',
     { letsIn: 'alice' },
   ),
-  stack('a password module before the code', '/notp pam$/i auth required pam_unix.so', 'P9', TEMPLATE),
+  stack('a password module before the code', '/notp pam$/i auth required pam_unix.so', 'P9', TEMPLATE, { keepsOut: 'alice' }),
   stack('no module sets a credential', '/pam_permit.so/d; /common-auth/d', 'P7', 'pam_permit.so', { keepsOut: 'alice' }),
   stack('the program has no path', 's,/usr/bin/notp pam$,notp pam,', 'P7', '/usr/bin/notp pam', { keepsOut: 'alice' }),
   stack('notp through a shell', 's,/usr/bin/notp pam$,/bin/sh -c [/usr/bin/notp pam || true],', 'P7', 'pam_exec.so quiet expose_authtok', {
@@ -176,7 +185,9 @@ notp setup pam --user bob --apply --force --confirm-within never; cp -p /root/dr
   stack('account lines that refuse', '0,/^account/s//account requisite pam_deny.so\\naccount/', 'P7', 'account line', {
     keepsOut: 'alice',
   }),
-  stack('session lines that refuse', '0,/^session/s//session requisite pam_deny.so\\nsession/', 'P7', 'session line'),
+  stack('session lines that refuse', '0,/^session/s//session requisite pam_deny.so\\nsession/', 'P7', 'session line', {
+    keepsOut: 'alice',
+  }),
   stack('a module that is not there', '/notp pam$/a auth required pam_none.so', 'pam-module', 'install the package', { keepsOut: 'alice' }),
   stack('pam_exec is not there', 's,pam_exec.so,/lib/none/pam_exec.so,', 'pam-module', 'install the package', { keepsOut: 'alice' }),
   {
@@ -219,12 +230,10 @@ notp setup pam --user bob --apply --force --confirm-within never; cp -p /root/dr
   },
   {
     what: 'others can write the program',
-    script: 'chmod 777 /usr/bin/notp',
-    id: 'P8',
-    fix: 'let only root write it',
-    how: 'chmod 755 /usr/bin/notp',
-    writable: '/usr/bin/notp',
-    together: SMALL,
+    script: 'cp -p /usr/bin/notp /root/notp; chmod 777 /usr/bin/notp',
+    next: `stop; ${asAlice('printf "%s\\n" "#!/bin/sh" "exit 0" >/usr/bin/notp')}`,
+    ...{ id: 'P8', fix: 'let only root write it', how: 'cp -p --remove-destination /root/notp /usr/bin/notp', clean: 'rm /root/notp' },
+    ...{ writable: '/usr/bin/notp', letsIn: 'bob', way: { name: 'by a program of alice' }, together: SMALL },
   },
   stack(
     'PAM names a configuration that is not there',
@@ -255,7 +264,7 @@ notp setup pam --user bob --apply --force --confirm-within never; cp -p /root/dr
       id: 'service-judge',
       fix: 'systemctl restart',
     },
-    ...{ how: 'run' },
+    ...{ how: 'run', untried: 'sshd starts it before it asks for the code' },
   },
   {
     what: 'the socket of the judge is masked',
@@ -275,17 +284,26 @@ systemctl mask --quiet notp-judge.socket`,
     id: 'service-judge',
     fix: 'systemctl enable',
     how: 'run',
-    together: SMALL,
+    ...{ together: SMALL, untried: 'it listens until the next boot' },
   },
   {
     ...{ what: 'the judge gets no key', script: "dropin notp@.service Service 'LoadCredential='; stop", id: 'service-credential' },
     ...{ fix: 'add a drop-in', how: 'undropin notp@.service; stop', keepsOut: 'alice' },
   },
   {
-    ...{ what: 'the judge has too few files', script: "dropin notp@.service Service 'MemoryMax=1M'; stop", id: 'service-answers' },
-    ...{ fix: 'systemctl status', how: 'undropin notp@.service; stop' },
+    ...{ what: 'the judge has too little memory', script: "dropin notp@.service Service 'MemoryMax=1M'; stop", id: 'service-answers' },
+    ...{
+      fix: 'systemctl status',
+      how: 'undropin notp@.service; stop',
+      untried: 'as without a key, but each login waits for half a minute',
+    },
   },
-  ...owned(STACK, '/etc/pam.d/common-auth', '/etc/notp/prompt', '/etc/systemd/system/notp-judge.socket', DROP_IN),
+  ...owned([STACK, '/etc/pam.d/common-auth', '/etc/notp/prompt', '/etc/systemd/system/notp-judge.socket', DROP_IN], {
+    [STACK]: {
+      next: asAlice(`sed "1i auth sufficient pam_permit.so" ${STACK} >/tmp/stack; cat /tmp/stack >${STACK}`),
+      ...{ letsIn: 'alice', way: { name: 'by her own line' } },
+    },
+  }),
   {
     ...{
       what: 'a password that has expired',
@@ -294,9 +312,11 @@ systemctl mask --quiet notp-judge.socket`,
       fix: 'chage --maxdays -1',
     },
     ...{ how: 'chage -d 2026-01-01 -M -1 alice', clean: "usermod -p '*' alice", together: SMALL },
+    untried: 'the code is asked for all the same',
   },
 ];
 
+const ASKED_OTHERWISE = 'sudo asks otherwise';
 /** alice may use sudo with her login password. */
 const SUDOER = `${HAS_PASSWORD}; echo 'alice ALL=(ALL) ALL' >/etc/sudoers.d/alice`;
 
@@ -318,9 +338,14 @@ export const SUDO_SEEDS: readonly Seed[] = [
   {
     what: '`rootpw`',
     script: "echo 'Defaults rootpw' >/etc/sudoers.d/seed",
-    id: 'P11',
-    fix: 'remove that setting',
-    how: 'rm /etc/sudoers.d/seed',
+    ...{ id: 'P11', fix: 'remove that setting', how: 'rm /etc/sudoers.d/seed', detail: 'rootpw', together: ASKED_OTHERWISE },
+    untried: "root's code is asked for, and root is not enrolled",
+  },
+  {
+    what: '`timestamp_timeout` for a day',
+    script: "echo 'Defaults timestamp_timeout=1440' >/etc/sudoers.d/later",
+    ...{ id: 'P11', fix: 'remove that setting', how: 'rm /etc/sudoers.d/later', detail: 'timestamp_timeout', together: ASKED_OTHERWISE },
+    untried: 'a code is asked for once a day',
   },
   {
     ...{

@@ -15,6 +15,8 @@ export interface Seed {
   readonly id: string;
   /** Part of its detail, where that tells it from others. */
   readonly detail?: string;
+  /** Whether doctor says it of the host without the seed too: then `detail` tells what it is about, and must be gone. */
+  readonly isUsual?: boolean;
   /** Part of the fix that doctor prints. */
   readonly fix: string;
   /**
@@ -44,9 +46,16 @@ export interface Seed {
   readonly sudo?: readonly string[];
   /** Whose right code is refused before the fix, and logs in after it. */
   readonly keepsOut?: string;
+  /** A file that alice can read before the fix, and not after it. */
+  readonly readable?: string;
+  /** For the table, where nothing is tried: why nobody gets in or is kept out by it. */
+  readonly untried?: string;
   /** Ids of what doctor rightly goes on telling after the fix. */
   readonly leaves?: readonly string[];
 }
+
+/** Why no login is tried with a security key that is not touched: a container has none. */
+const TOUCH = 'with a key in software in test/doors/gate-touch.test.ts';
 
 /** Shell functions for seeds. */
 export const PRELUDE = `umask 022
@@ -98,15 +107,23 @@ export const ROOTS_KEY: Pick<Seed, 'script' | 'clean'> = {
   clean: 'rm /root/.ssh/authorized_keys',
 };
 
-/** Files, or folders, of somebody else, or that others can write. */
-export function owned(...files: readonly string[]): Seed[] {
+/** Of a file that alice can write: what she writes into it, as a script of hers, and what root does that it counts. */
+export type Written = Readonly<Record<string, Pick<Seed, 'next' | 'letsIn' | 'way'> & { readonly again?: string }>>;
+
+/** Files, or folders, of somebody else, or that others can write. After the fix root puts back what was `written` into them. */
+export function owned(files: readonly string[], written: Written = {}): Seed[] {
   const id = 'read-by-root';
   const kind = files.join(' ');
   return [
-    ...files.map((file): Seed => ({
-      ...{ what: `${file} belongs to a user`, script: `chown alice ${file}`, id, fix: `chown -h root ${file}`, how: 'run' },
-      ...{ writable: file, together: `the user's: ${kind}` },
-    })),
+    ...files.map((file): Seed => {
+      const { again = ':', ...tried } = written[file] ?? {};
+      const fix = `chown -h root ${file}`;
+      return {
+        ...{ what: `${file} belongs to a user`, script: `chown alice ${file}`, id, fix },
+        how: file in written ? `${fix} && cp -p /root/etc${file.slice('/etc'.length)} ${file}; ${again}` : 'run',
+        ...{ writable: file, together: `the user's: ${kind}`, ...tried },
+      };
+    }),
     ...files.map((file): Seed => ({
       ...{ what: `${file} can be written by all`, script: `chmod o+w ${file}`, id, fix: `chmod go-w ${file}`, how: 'run' },
       ...{ writable: file, together: `everybody's: ${kind}` },
@@ -114,22 +131,29 @@ export function owned(...files: readonly string[]): Seed[] {
   ];
 }
 
+/** What alice does as a shell script. */
+export function asAlice(script: string): string {
+  return `runuser -u alice -- sh -c '${script}'`;
+}
+
 /** A rule that asks for no code where a device with the key is touched, of which sshd requires nothing. */
 export function touchless(what: string, script = '', clean = ''): Seed {
   const rule = '[[rule]]\\nask = "nothing"\\nkeys = ["sk-*"]\\nreason = "seed"\\n';
   return {
     ...{ what, script: `printf '${rule}' >/etc/notp/notp.toml; stop; ${script}`, clean, leaves: ['rules', 'let-in'] },
-    ...{ id: 'touch', fix: 'PubkeyAuthOptions touch-required', how: 'line' },
+    ...{ id: 'touch', fix: 'PubkeyAuthOptions touch-required', how: 'line', untried: TOUCH },
   };
 }
 
-/** For the table: what was tried before the fix, and after it. */
-export function triedOf({ letsIn, way = BY_KEY, keepsOut, sudoer, writable }: Seed): string {
+/** For the table: what was tried before the fix, and after it, or why nothing was. */
+export function triedOf({ letsIn, way = BY_KEY, keepsOut, sudoer, writable, readable, untried }: Seed): string {
   const tried = [
     ...(letsIn === undefined ? [] : [`${letsIn} gets in${way.name === '' ? '' : ` ${way.name}`}`]),
     ...(keepsOut === undefined ? [] : [`${keepsOut} is kept out`]),
     ...(sudoer === undefined ? [] : [`${sudoer} becomes root`]),
     ...(writable === undefined ? [] : ['alice can write it']),
+    ...(readable === undefined ? [] : ['alice can read it']),
+    ...(untried === undefined ? [] : [`(${untried})`]),
   ];
   return tried.join(', ');
 }

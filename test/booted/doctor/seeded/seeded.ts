@@ -1,9 +1,12 @@
 /** Each misconfiguration of the table in docs/doctor.md, seeded on a booted host: doctor names it, its fix is applied, and the host is as before. */
 import * as assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { SetupDoor } from '../../../../src/setup/plan.ts';
 import { CONTAINER_NEEDS } from '../../../support/container.ts';
-import { lacks } from '../../../support/world.ts';
+import { ROOT } from '../../../support/process.ts';
+import { lacks, must } from '../../../support/world.ts';
 import { LONG } from '../../../trials/trial.ts';
 import { assertDone, bootHost, type Host } from '../../setup/world.ts';
 import { GOOD } from './good.ts';
@@ -12,8 +15,13 @@ import { keyOf, prepareForSeeds, seedingOn, type Seeding } from './seeding.ts';
 
 const NEEDS = {
   root: true,
-  programs: [...CONTAINER_NEEDS.programs, ...'oathtool rsync sudo fish zsh tcsh dropbear git-shell faketime sftp'.split(' ')],
+  programs: [
+    ...CONTAINER_NEEDS.programs,
+    ...'oathtool rsync sudo fish zsh tcsh dropbear git-shell faketime sftp pamtester gcc apt-get dpkg-deb'.split(' '),
+  ],
 };
+
+const DEB = path.join(ROOT, 'test/support/deb.sh');
 
 /** A row takes seconds, so a run tries every other one (or what is seeded with it), and the others on the next day; the long run (NOTP_TRIALS=long) tries all. */
 const DAY = Math.floor(Date.now() / 86_400_000);
@@ -30,6 +38,7 @@ export function seededOn(doors: Readonly<Partial<Record<SetupDoor, readonly Seed
       host = await bootHost(`seeded-${Object.keys(doors).join('-')}`);
       await host.container.must(['rm', '/etc/sudoers.d/alice']);
       await prepareForSeeds(host.container);
+      fs.cpSync(must(['sh', DEB, 'vsftpd']).trim(), path.join(host.container.root, 'opt/vsftpd'), { recursive: true });
     });
     after(async () => {
       await host.container.stop();

@@ -9,8 +9,9 @@ import type { Good } from './good.ts';
 import { PRELUDE, type Seed } from './seed.ts';
 import { comesIn, PASSWORD, writeAskpass } from './ways.ts';
 
-/** The host's clock is nobody's fault here, and these are mended by one more command. */
+/** The clock is that of the machine; whether somebody synchronises it, may change at any time. */
 const CLOCK = 'clock-synchronised';
+/** Mended by one more command. */
 const RELOADS = ['sshd-reload', 'unit-reload'];
 /** A copy, as that of the doors is broken at times. */
 const NOTP = '/opt/copy/notp';
@@ -64,7 +65,7 @@ export async function seedingOn(container: Container, door: 'gate' | 'pam' | 'su
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as Finding);
-    return findings.filter(({ severity, id }) => severity !== 'ok' && id !== CLOCK);
+    return findings.filter(({ severity, id }) => severity !== 'ok' && !(id === CLOCK && severity === 'info'));
   };
   assertDone(await container.run(['notp', 'setup', door, '--apply', '--confirm-within', 'never']));
   await sh('rm -rf /root/etc; cp -a /etc /root/etc; sleep 0.4');
@@ -78,8 +79,9 @@ export async function seedingOn(container: Container, door: 'gate' | 'pam' | 'su
       for (const seed of seeds) if (needsCode(seed)) codes.set(seed, await newCode(container, seed.keepsOut ?? seed.letsIn ?? '', NOTP));
       await sh(seeds.map(({ script }) => script).join('\n') + sshdLines(seeds));
       try {
-        const found = besides(await doctor(seeds[0]?.clock));
-        const fixes = seeds.map((seed) => [seed, named(seed, found)] as const);
+        const all = await doctor(seeds[0]?.clock);
+        const found = besides(all);
+        const fixes = seeds.map((seed) => [seed, named(seed, seed.isUsual === true ? all : found)] as const);
         const next = seeds.flatMap((seed) => seed.next ?? []);
         if (next.length > 0) await sh(next.join('\n'));
         for (const seed of seeds) await assertTried(container, seed, { isMended: false, code: codes.get(seed) });
@@ -90,6 +92,12 @@ export async function seedingOn(container: Container, door: 'gate' | 'pam' | 'su
         if (reloads !== '') await sh(reloads);
         const later = reloads === '' ? mended : await doctor();
         const stays = seeds.flatMap(({ leaves = [] }) => leaves);
+        for (const { id, detail, what } of seeds.filter(({ isUsual }) => isUsual === true))
+          assert.equal(
+            later.find((each) => each.id === id && each.detail.includes(detail ?? '')),
+            undefined,
+            what,
+          );
         const left = besides(later).filter(({ id }) => !stays.includes(id));
         assert.deepEqual(left.map(keyOf), [], JSON.stringify(left, undefined, 2));
         for (const seed of seeds)
@@ -136,18 +144,18 @@ function named(seed: Seed, found: readonly Finding[]): Finding {
 /** Asserts what can be done before the fix, and not after it, or the other way round. */
 async function assertTried(
   container: Container,
-  { what, letsIn, way, port, keepsOut, sudoer, sudo, writable }: Seed,
+  { what, letsIn, way, port, keepsOut, sudoer, sudo, writable, readable }: Seed,
   { isMended, code }: { readonly isMended: boolean; readonly code: string | undefined },
 ): Promise<void> {
   if (letsIn !== undefined) assert.equal(await comesIn(container, letsIn, { way, port, code }), !isMended, `${what}: ${letsIn} comes in`);
   if (keepsOut !== undefined) assert.equal(await comesIn(container, keepsOut, { code }), isMended, `${what}: the right code logs in`);
   if (sudoer !== undefined) assert.equal(await becomesRoot(container, sudoer, sudo), !isMended, `${what}: ${sudoer} becomes root`);
-  if (writable !== undefined)
-    assert.equal(
-      (await container.run(['test', '-w', writable], { as: 'alice', cwd: '/' })).code === 0,
-      !isMended,
-      `alice can write ${writable}`,
-    );
+  for (const [file, how] of [
+    [writable, '-w'],
+    [readable, '-r'],
+  ] as const)
+    if (file !== undefined)
+      assert.equal((await container.run(['test', how, file], { as: 'alice', cwd: '/' })).code === 0, !isMended, `alice: ${how} ${file}`);
 }
 
 async function becomesRoot(container: Container, user: string, options: readonly string[] = ['-n']): Promise<boolean> {

@@ -3,6 +3,7 @@ import * as assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { describe, it } from 'node:test';
 import { GOOD } from './good.ts';
+import { triedOf } from './seed.ts';
 import { DOORS, PAGE, withSeeds } from './table.ts';
 
 describe('the table of misconfigurations', () => {
@@ -14,6 +15,7 @@ describe('the table of misconfigurations', () => {
   it('has each one once, and enough of both kinds', () => {
     const doors = Object.values(DOORS);
     for (const seeds of doors) assert.equal(new Set(seeds.map(({ what }) => what)).size, seeds.length);
+    for (const seed of doors.flat()) assert.notEqual(triedOf(seed), '', `${seed.what}: nothing is tried, and why is not said`);
     assert.ok(doors.flat().length >= 120);
     assert.ok(GOOD.length >= 25);
   });

@@ -84,6 +84,59 @@ export const BY_SOCKET: Way = {
   mark: 'REJECTED',
 };
 
+/** Through a device of the user's: packets, and no session. */
+export const BY_TUNNEL: Way = {
+  name: 'as far as a network device',
+  command: (ssh, user) => ['sh', '-c', THROUGH_DEVICE, user, ...ssh, '-N', '-w', '9:6', `${user}@127.0.0.1`],
+  mark: 'is up',
+};
+const THROUGH_DEVICE = `chmod 666 /dev/net/tun; ip tuntap add tun6 mode tun user "$0"; ip link set tun6 up
+"$@" </dev/null & ssh=$!
+for _ in $(seq 15); do ! ip link show tun6 | grep -q LOWER_UP || { echo is up; break; }; sleep 0.1; done
+kill $ssh; ip link delete tun6`;
+/** In a variable that the client sends: bash runs what stands in it before anything else, and prints as an error what that says. */
+export const BY_VARIABLE: Way = {
+  name: 'by a variable of the client',
+  command: (ssh, user) => {
+    const variables = `SetEnv=SHLVL=3 BASH_ENV="$(eval $SSH_ORIGINAL_COMMAND >&2)"`;
+    return ['sh', '-c', '"$@" 2>&1', 'sh', ...ssh, '-o', variables, `${user}@127.0.0.1`, COMMAND];
+  },
+};
+/** From a host whose key sshd knows, and that says who its user is: this host itself. */
+export const BY_HOST: Way = {
+  name: 'by the word of a host',
+  command: (ssh, user) => {
+    const options = ['EnableSSHKeysign=yes', 'HostbasedAuthentication=yes', 'PreferredAuthentications=hostbased'].flatMap(optionOf);
+    return ['runuser', '-u', user, '--', ...ssh, ...options, `${user}@127.0.0.1`, COMMAND];
+  },
+};
+const FTP = `import ftplib, os, sys
+with ftplib.FTP('127.0.0.1', timeout=20) as ftp:
+    ftp.login(sys.argv[1], os.environ['ANSWER'])
+    print('in', ftp.pwd())`;
+export const BY_FTP: Way = {
+  name: 'by FTP with the login password',
+  typed: PASSWORD,
+  command: (_, user) => ['python3', '-c', FTP, user],
+  mark: 'in /home/',
+};
+/** On the host: who has logged in, and knows root's password. */
+export const BY_SU: Way = {
+  name: "to root's shell with root's password",
+  typed: PASSWORD,
+  command: (_, user) => ['runuser', '-u', user, '--', 'sh', '-c', `echo "$ANSWER" | su -c '${COMMAND}'`],
+};
+
+/** Through the stack of a service as its program goes: the program itself is not there. */
+export function throughPam(service: string): Way {
+  return {
+    name: 'through PAM with the login password',
+    typed: PASSWORD,
+    command: (_, user) => ['sh', '-c', `echo "$ANSWER" | pamtester ${service} ${user} authenticate acct_mgmt open_session`],
+    mark: 'successfully opened a session',
+  };
+}
+
 export function from(address: string): Way {
   return { name: `from ${address}`, options: ['-b', address] };
 }
