@@ -3,7 +3,7 @@ import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import * as fs from 'node:fs';
 import { parseEffective, setting, type Effective } from '../doctor/sshd/effective.ts';
 import { madeEmptyFolder, whyNotRun } from '../doctor/sshd/program.ts';
-import { NotpError } from '../error.ts';
+import { messageOf, NotpError } from '../error.ts';
 import { shellCommand } from '../otp/escape.ts';
 import { fileLimitOf, isBooted, reloadUnit } from '../system/systemd.ts';
 
@@ -21,7 +21,7 @@ const STRANGER = 'host=client,addr=203.0.113.7';
 export function checkSshd(hint: string): void {
   const { status, stderr, error } = runSshd(['-t']);
   if (status === 0) return;
-  throw new NotpError('refused', `sshd does not accept its configuration: ${error?.message ?? stderr.trim()}`, hint);
+  throw new NotpError('refused', `sshd does not accept its configuration: ${error === undefined ? stderr.trim() : messageOf(error)}`, hint);
 }
 
 /** The effective configuration for `user`, connecting from outside: for what no Match line changes. */

@@ -1,6 +1,6 @@
 /** Makes certificates, with openssl(1): Node.js reads them and cannot write them. */
 import { spawnSync } from 'node:child_process';
-import { NotpError } from '../error.ts';
+import { messageOf, NotpError } from '../error.ts';
 
 const OPENSSL = '/usr/bin/openssl';
 const TIMEOUT_MS = 60_000;
@@ -26,6 +26,6 @@ export function makeCertificate({ certificate, key, name, days, extensions, auth
   const words = ['req', '-config', '/dev/null', '-x509', '-new', ...made, ...by, ...what];
   const { status, stderr, error } = spawnSync(OPENSSL, words, { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
   if (status === 0) return;
-  const why = error?.message ?? stderr.trim().split('\n').at(-1) ?? '';
+  const why = error === undefined ? (stderr.trim().split('\n').at(-1) ?? '') : messageOf(error);
   throw new NotpError('failed', `${OPENSSL} made no certificate: ${why}`, 'it takes OpenSSL 3 (the package openssl)');
 }
