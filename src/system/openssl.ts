@@ -26,6 +26,12 @@ export function makeCertificate({ certificate, key, name, days, extensions, auth
   const words = ['req', '-config', '/dev/null', '-x509', '-new', ...made, ...by, ...what];
   const { status, stderr, error } = spawnSync(OPENSSL, words, { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
   if (status === 0) return;
-  const why = error === undefined ? (stderr.trim().split('\n').at(-1) ?? '') : messageOf(error);
+  const why = error === undefined ? saidIn(stderr) : messageOf(error);
   throw new NotpError('failed', `${OPENSSL} made no certificate: ${why}`, 'it takes OpenSSL 3 (the package openssl)');
+}
+
+/** Its own words on what is wrong: the last line that no name of a function of the library is in. */
+function saidIn(stderr: string): string {
+  const lines = stderr.split('\n').filter((line) => line !== '' && !/:error:[0-9A-F]+:/.test(line));
+  return lines.at(-1) ?? 'it does not say why';
 }

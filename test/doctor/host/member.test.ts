@@ -27,4 +27,13 @@ describe('doctor on a member', { skip: lacks({ programs: ['openssl'] }) }, () =>
     fs.chmodSync(key, 0o644);
     assert.equal(await severity(0), 'fail');
   });
+
+  it('was told of a broken authority in the words of a library of OpenSSL', () => {
+    const folder = scratchFolder('doctor-authority');
+    const [certificate, key] = [`${folder}/ca.crt`, `${folder}/ca.key`];
+    for (const file of [certificate, key]) fs.writeFileSync(file, 'hello\n');
+    const wanted = { certificate: `${folder}/a.crt`, key: `${folder}/a.key`, name: 'a', days: 1, extensions: [] };
+    const message = /made no certificate: Could not (read|find) [^:]* from [^:]*$/;
+    assert.throws(() => makeCertificate({ ...wanted, authority: { certificate, key } }), { code: 'failed', message });
+  });
 });
