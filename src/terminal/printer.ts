@@ -81,6 +81,13 @@ export function breakBetweenWords(): void {
   breaking = true;
 }
 
+/** `question` as it fits the terminal that it is asked on, its last blank kept. */
+export function fittingQuestion(question: string): string {
+  if (!breaking) return question;
+  const words = question.trimEnd();
+  return fitting(words, isatty(STDERR) ? STDERR : STDOUT) + question.slice(words.length);
+}
+
 /** The rest of a line that breaks is indented like its beginning. */
 function fitting(line: string, fd: number): string {
   if (!breaking || !isatty(fd)) return escapeControls(line);
