@@ -1,5 +1,7 @@
 /** Makes certificates, with openssl(1): Node.js reads them and cannot write them. */
 import { spawnSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { messageOf, NotpError } from '../error.ts';
 
 const OPENSSL = '/usr/bin/openssl';
@@ -25,7 +27,10 @@ export function makeCertificate({ certificate, key, name, days, extensions, auth
   // Not the configuration of the host, which may add extensions of its own.
   const words = ['req', '-config', '/dev/null', '-x509', '-new', ...made, ...by, ...what];
   const { status, stderr, error } = spawnSync(OPENSSL, words, { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
-  if (status === 0) return;
+  if (status === 0) {
+    refuseCut(certificate);
+    return;
+  }
   const why = error === undefined ? saidIn(stderr) : messageOf(error);
   throw new NotpError('failed', `${OPENSSL} made no certificate: ${why}`, 'it takes OpenSSL 3 (the package openssl)');
 }
@@ -34,4 +39,17 @@ export function makeCertificate({ certificate, key, name, days, extensions, auth
 function saidIn(stderr: string): string {
   const lines = stderr.split('\n').filter((line) => line !== '' && !/:error:[0-9A-F]+:/.test(line));
   return lines.at(-1) ?? 'it does not say why';
+}
+
+/** On a full disk openssl writes a part, and says that all is well. */
+function refuseCut(certificate: string): void {
+  try {
+    new X509Certificate(readFileSync(certificate));
+  } catch {
+    throw new NotpError(
+      'failed',
+      `${certificate} was not written whole`,
+      'free some space, delete what was made, and run the command again',
+    );
+  }
 }
