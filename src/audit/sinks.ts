@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { createConnection } from 'node:net';
-import { inheritedFd } from '../system/listen-fds.ts';
+import { inheritedFd, isMadeNonBlocking } from '../system/listen-fds.ts';
 import { entryOf } from './entry.ts';
 import { journalEntry, PRIORITIES, priorityOf, type Priority } from './journal-entry.ts';
 
@@ -15,6 +15,7 @@ const JOURNAL = '/run/systemd/journal/stdout';
 const SYSLOG = '/dev/log';
 const LOGGER = '/usr/bin/logger';
 const JOURNAL_TIMEOUT_MS = 2_000;
+const FIELDS_TIMEOUT_MS = 500;
 /** A batch of a thousand users would start as many processes. */
 const MOST_WITH_FIELDS = 8;
 let withFields = 0;
@@ -28,7 +29,8 @@ const INHERITED = 'journal';
  */
 export function journalSinks(priority?: Priority): Sink[] {
   const inherited = inheritedFd(INHERITED);
-  if (inherited !== undefined) return [{ name: 'journal', write: (line) => writeToInherited(inherited, line, priority) }];
+  if (inherited !== undefined && isMadeNonBlocking(inherited))
+    return [{ name: 'journal', write: (line) => writeToInherited(inherited, line, priority) }];
   if (stderrIsJournal()) return [{ name: 'journal', write: (line) => writeToStderr(line, priority) }];
   if (isSocket(JOURNAL)) return [{ name: 'journal', write: (line) => writeToJournal(line, priority) }];
   if (isSocket(SYSLOG)) return [{ name: 'syslog', write: (line) => writeToSyslog(line, priority) }];
@@ -41,7 +43,10 @@ function stderrIsJournal(): boolean {
   return process.env['JOURNAL_STREAM'] === `${String(dev)}:${String(ino)}`;
 }
 
-/** One datagram is one entry. Where journald does not take it, the line goes where it would go without fields. */
+/**
+ * One datagram is one entry. Where journald does not take it at once, the line goes where it would go without fields: any user can fill the
+ * queue of journald, and whoever waits for it may hold the store.
+ */
 async function writeToInherited(fd: number, line: string, priority: Priority | undefined): Promise<void> {
   try {
     fs.writeSync(fd, journalEntry(line, priority));
@@ -58,8 +63,10 @@ function writeToStderr(line: string, priority: Priority | undefined): Promise<vo
 }
 
 async function writeToJournal(line: string, priority: Priority | undefined): Promise<void> {
-  const isMany = withFields++ >= MOST_WITH_FIELDS;
-  if (isMany || !hasLogged(['--journald'], journalEntry(line, priority))) await writeToStream(line, priority);
+  if (withFields++ < MOST_WITH_FIELDS && hasLogged(['--journald'], journalEntry(line, priority), FIELDS_TIMEOUT_MS)) return;
+  // Where journald did not take one in time, it is not waited for again: the store may be held.
+  withFields = MOST_WITH_FIELDS;
+  await writeToStream(line, priority);
 }
 
 /** Through the socket of systemd-journald.service(8) for the output of services, which takes text alone. */
@@ -85,8 +92,8 @@ function writeToSyslog(line: string, priority: Priority | undefined): Promise<vo
   });
 }
 
-function hasLogged(words: readonly string[], input: string): boolean {
-  return spawnSync(LOGGER, words, { input, timeout: JOURNAL_TIMEOUT_MS, env: {} }).status === 0;
+function hasLogged(words: readonly string[], input: string, timeout = JOURNAL_TIMEOUT_MS): boolean {
+  return spawnSync(LOGGER, words, { input, timeout, env: {} }).status === 0;
 }
 
 function isSocket(path: string): boolean {

@@ -11,6 +11,7 @@ import { NotpError } from '../../src/error.ts';
 import type { ChainHead, Flood, KeptLine, Tally, Transaction } from '../../src/store/store.ts';
 import { NO_REFUSALS } from '../store/alice.ts';
 import { atEnd } from '../support/cleanup.ts';
+import { ROOT, run } from '../support/process.ts';
 import { lacks, must, scratchFolder } from '../support/world.ts';
 
 const RECORD: AuditRecord = { user: 'alice', context: 'ssh', door: 'cli', event: 'enroll', result: 'done', ref: '01234567' };
@@ -119,6 +120,31 @@ describe('the journal', () => {
     const sinks = journalSinks();
     assert.equal(sinks.length, none ? 0 : 1);
     for (const sink of sinks) await sink.write('{"event":"test of notp"}\n');
+  });
+});
+
+/** Gives a program the descriptor that OpenFile= gives a service, of a journald that reads nothing: unix(7) takes some eleven datagrams. */
+const STUCK_JOURNALD = `
+import os, socket, sys
+journald, sender = (socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2))
+journald.bind('\\0notp-test-%d' % os.getpid())
+sender.connect(journald.getsockname())
+os.dup2(journald.fileno(), 9)
+os.dup2(sender.fileno(), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1', LISTEN_FDNAMES='journal')
+os.execvp(sys.argv[1], sys.argv[1:])
+`;
+
+describe('a journald that others keep busy', { skip: lacks({ programs: ['python3', 'dd'] }) }, () => {
+  it('is waited for by no record of a service', async () => {
+    const program = `import { journalSinks } from '${ROOT}/src/audit/sinks.ts';
+      for (let i = 0; i < 40; i++) await journalSinks()[0].write(JSON.stringify({ event: 'test', n: i }) + '\\n');`;
+    const words = ['python3', '-c', STUCK_JOURNALD, process.execPath, '--input-type=module', '-e', program];
+    const { code, stderr } = await run(words, { timeoutMs: 60_000 });
+    assert.equal(code, 0, stderr);
+    const asText = stderr.match(/^<6>.*"n":\d+/gm) ?? [];
+    assert.ok(asText.length > 0 && asText.length < 40, stderr);
+    assert.match(stderr, /"n":39/);
   });
 });
 
