@@ -43,13 +43,14 @@ function saidIn(stderr: string): string {
 
 /** On a full disk openssl writes a part, and says that all is well. */
 function refuseCut(certificate: string): void {
+  if (isWhole(readFileSync(certificate))) return;
+  throw new NotpError('failed', `${certificate} was not written whole`, 'free some space, delete what was made, and run the command again');
+}
+
+function isWhole(certificate: Uint8Array): boolean {
   try {
-    new X509Certificate(readFileSync(certificate));
+    return new X509Certificate(certificate).raw.length > 0;
   } catch {
-    throw new NotpError(
-      'failed',
-      `${certificate} was not written whole`,
-      'free some space, delete what was made, and run the command again',
-    );
+    return false;
   }
 }
