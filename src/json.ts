@@ -25,5 +25,10 @@ export function parseJson(text: string): unknown {
       if (++depth > MAX_NESTING) throw new SyntaxError('the JSON nests too deeply');
     } else if ((code | EITHER) === CLOSING) depth--;
   }
-  return JSON.parse(text);
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The words of JSON.parse repeat a piece of the text, which may be a secret.
+    throw new SyntaxError('malformed JSON');
+  }
 }

@@ -26,7 +26,7 @@ const ALLOWED_IN_PURE = ['node:crypto'];
 
 /** Which files may import a library. */
 const IMPORTERS: Readonly<Record<string, readonly string[]>> = {
-  '@noble/ciphers': ['formats/ente.ts', 'seal/seal.ts'],
+  '@noble/ciphers': ['formats/ente.ts', 'seal/xchacha.ts'],
   pg: ['store/postgres/schema.ts', 'store/postgres/session.ts', 'store/postgres/transaction.ts'],
 };
 

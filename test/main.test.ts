@@ -33,7 +33,7 @@ describe('the exit code', { skip: lacks({ programs: ['oathtool', 'bash'] }) }, (
       input: `${recovery[0] ?? ''}\n`,
     });
     assert.equal(code, 3);
-    assert.match(stderr, /^notp: error: the result cannot be written to stdout: ENOSPC/);
+    assert.match(stderr, /^notp: error: the result cannot be written to stdout: no space left on device \(ENOSPC\)/);
     assert.equal((await run(['bash', '-c', 'exec "$@" >/dev/full', 'bash', ...SOURCE_NOTP, '--help'])).code, 3);
   });
 

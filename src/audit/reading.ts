@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { errnoOf, messageOf, NotpError } from '../error.ts';
+import { causeOf, errnoOf, messageOf, NotpError } from '../error.ts';
 import { MAX_RECORD_BYTES } from './record.ts';
 
 const BLOCK_BYTES = 1024 * 1024;
@@ -144,7 +144,7 @@ async function* bytesOf(file: string, start: number): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of unpacked) yield chunk as Buffer;
   } catch (error) {
-    throw new NotpError('failed', `${file}: ${messageOf(error)}`);
+    throw new NotpError('failed', `${file}: ${causeOf(error)}`);
   } finally {
     bytes.destroy();
   }

@@ -1,6 +1,6 @@
 /** Opens the terminal that a PAM service names, where its caller may be asked there. */
 import * as fs from 'node:fs';
-import { messageOf, NotpError } from '../error.ts';
+import { causeOf, NotpError } from '../error.ts';
 import { openTerminal, type Terminal } from '../terminal/terminal.ts';
 import { userByName } from '../system/users.ts';
 
@@ -20,7 +20,7 @@ export function pamTerminal(environment: NodeJS.ProcessEnv): Terminal {
       requireOfCaller(terminal, environment['PAM_RUSER'] ?? '');
     });
   } catch (error) {
-    throw new NotpError('not_permitted', `--prompt-tty cannot ask on ${path}: ${messageOf(error)}`);
+    throw new NotpError('not_permitted', `--prompt-tty cannot ask on ${path}: ${causeOf(error)}`);
   }
 }
 

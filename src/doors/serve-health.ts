@@ -1,5 +1,5 @@
 /** The answer to a ping: whether a service can decide, tried without changing anything. */
-import { messageOf, NotpError } from '../error.ts';
+import { causeOf, messageOf, NotpError } from '../error.ts';
 import { reasonOf } from '../login/record.ts';
 import { hostKeysOf } from '../state/host-keys.ts';
 import type { StatePlace } from '../state/place.ts';
@@ -44,7 +44,7 @@ function tryToLog({ auditFile }: StatePlace): void {
   try {
     tryLog(auditFile);
   } catch (error) {
-    throw new NotpError('audit_unavailable', `the audit log cannot be appended to: ${messageOf(error)}`);
+    throw new NotpError('audit_unavailable', `the audit log cannot be appended to: ${causeOf(error)}`);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Puts a new sealed file in its place, in an order of steps that loses nothing. */
-import { messageOf, NotpError } from '../error.ts';
+import { causeOf, messageOf, NotpError } from '../error.ts';
 import { plural } from '../lists.ts';
 import { registrationOf, type Registration as Registered } from '../seal/file.ts';
 import type { Config } from '../system/config.ts';
@@ -188,7 +188,7 @@ function notStored({ file }: ToStore, cause: unknown, before = 0): NotpError {
     before === 0
       ? 'nothing was changed; discard any key or codes that were shown'
       : `${plural(before, 'other file')} of this run changed before it: mend this, and run the command again`;
-  return new NotpError('failed', `${file}: ${messageOf(cause)}`, hint, { cause });
+  return new NotpError('failed', `${file}: ${causeOf(cause)}`, hint, { cause });
 }
 
 function inPlace(found: Found): Registered | undefined {

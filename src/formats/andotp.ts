@@ -2,7 +2,7 @@
  * Backups of andOTP, plain or locked: `[{ "secret", "issuer", "label", "type", "algorithm", "digits", "period", "counter" }]`.
  *
  * Locked, it is rounds (32 bits, big-endian), salt (12 bytes), nonce (12 bytes) and AES-256-GCM with PBKDF2-HMAC-SHA1 of the password. It
- * has no name in it, but andOTP draws the rounds from a narrow range. Pure.
+ * has no name in it, but andOTP draws the rounds from a narrow range. Before version 0.6.3: andotp-old.ts. Pure.
  */
 import { openGcm, pbkdf2 } from './ciphers.ts';
 import { entryOf } from './entry.ts';
@@ -16,7 +16,7 @@ export const ANDOTP: Format = {
   name: 'andOTP',
   read: ({ json, bytes }) => {
     const [first] = listOf(json).map(fieldsOf);
-    if (first !== undefined && 'secret' in first && 'label' in first) return { kind: 'entries', entries: entriesIn(json) };
+    if (first !== undefined && 'secret' in first && 'label' in first) return { kind: 'entries', entries: entriesInAndotp(json) };
     const rounds = bytes.length > DATA ? Buffer.from(bytes).readUInt32BE() : 0;
     return rounds >= MIN_ROUNDS && rounds <= MAX_ROUNDS
       ? { kind: 'locked', open: (password) => opened(bytes, rounds, password) }
@@ -27,10 +27,10 @@ export const ANDOTP: Format = {
 function opened(bytes: Uint8Array, rounds: number, password: string): readonly Entry[] | undefined {
   const key = pbkdf2(password, bytes.subarray(SALT, NONCE), rounds, 'sha1');
   const text = openGcm(key, bytes.subarray(NONCE, DATA), bytes.subarray(DATA));
-  return text && entriesIn(jsonIn(text.toString()));
+  return text && entriesInAndotp(jsonIn(text.toString()));
 }
 
-function entriesIn(json: unknown): readonly Entry[] {
+export function entriesInAndotp(json: unknown): readonly Entry[] {
   return listOf(json).map((each, i) => {
     const { secret, issuer, label, type = 'TOTP', algorithm, digits, period, counter } = fieldsOf(each);
     return entryOf({

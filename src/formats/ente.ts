@@ -6,10 +6,10 @@
  * Argon2id of the password is the key of one message of libsodium's crypto_secretstream_xchacha20poly1305, whose content is otpauth URIs,
  * one a line; a plain export is such a list itself. Pure.
  */
-import { hchacha } from '@noble/ciphers/chacha.js';
 import { poly1305 } from '@noble/ciphers/_poly1305.js';
 import { createDecipheriv, timingSafeEqual } from 'node:crypto';
 import { passphraseKey } from '../seal/keys.ts';
+import { hchacha20 } from '../seal/xchacha.ts';
 import { base64Of, fieldsOf, numberOf } from './fields.ts';
 import type { Format } from './format.ts';
 import { urisIn } from './uris.ts';
@@ -42,7 +42,7 @@ export const ENTE: Format = {
 /** The one message of a stream, or undefined where the key is wrong or something was changed. `header`: 24 bytes. */
 function openStream(key: Uint8Array, header: Uint8Array, message: Uint8Array): Buffer | undefined {
   if (header.length !== HEADER_BYTES || message.length < 1 + TAG_BYTES) return undefined;
-  const subkey = hchachaOf(key, header.subarray(0, 16));
+  const subkey = hchacha20(key, header);
   const stream = (counter: number, bytes: Uint8Array): Buffer => chacha20(subkey, header.subarray(16), counter, bytes);
   const [kind, ciphertext, tag] = [message.subarray(0, 1), message.subarray(1, -TAG_BYTES), message.subarray(-TAG_BYTES)];
   // Of the first block only one byte is sent: the kind of the message, encrypted.
@@ -62,15 +62,4 @@ function chacha20(key: Uint8Array, nonce: Uint8Array, counter: number, bytes: Ui
   iv.writeUInt32LE(1, 4);
   iv.set(nonce, 8);
   return createDecipheriv('chacha20', key, iv).update(bytes);
-}
-
-/** HChaCha20 (draft-irtf-cfrg-xchacha-03, section 2.2): a key of its own for each header. */
-function hchachaOf(key: Uint8Array, nonce: Uint8Array): Uint8Array {
-  const subkey = new Uint32Array(8);
-  hchacha(words(Buffer.from('expand 32-byte k')), words(key), words(nonce), subkey);
-  return new Uint8Array(subkey.buffer);
-}
-
-function words(bytes: Uint8Array): Uint32Array {
-  return new Uint32Array(Uint8Array.from(bytes).buffer);
 }

@@ -1,6 +1,7 @@
 /** The files of other programs that hold secrets, in the order in which they are looked for. Pure. */
 import { AEGIS } from './aegis.ts';
 import { ANDOTP } from './andotp.ts';
+import { OLD_ANDOTP } from './andotp-old.ts';
 import { BITWARDEN } from './bitwarden.ts';
 import { ENTE } from './ente.ts';
 import { inputOf, type Format, type Read } from './format.ts';
@@ -17,7 +18,7 @@ export const MAX_EXPORT_BYTES = 16 * 1024 * 1024;
 
 const FORMATS: readonly Format[] = [
   ...[AEGIS, TWO_FAS, ENTE, ANDOTP, FREEOTP_PLUS, STRATUM, BITWARDEN],
-  ...[...UNREADABLE, TWO_FA, URIS_ANYWHERE, PASS],
+  ...[...UNREADABLE, TWO_FA, URIS_ANYWHERE, PASS, OLD_ANDOTP],
 ];
 
 /** What `bytes` hold and the name of their format, or undefined where no format fits. */

@@ -16,7 +16,14 @@ function unreadable(name: string, isOne: (input: Input) => boolean, hint: string
   return { name, read: (input) => (isOne(input) ? { kind: 'unreadable', hint } : undefined) };
 }
 
+/** Some of the kinds that zbarimg(1) reads. A key in base32 may begin with RIFF. */
+function isPicture(input: Input): boolean {
+  const isDrawing = /^(?:<\?xml[^>]{0,99}>\s{0,9})?<svg\b/.test(input.text);
+  return isDrawing || begins('\x89PNG', '\xff\xd8\xff', 'GIF8', '%PDF-')(input) || (input.text === '' && begins('RIFF')(input));
+}
+
 export const UNREADABLE: readonly Format[] = [
+  unreadable('a picture', isPicture, 'zbarimg -q --raw FILE | notp import NAME; it is in the package zbar-tools'),
   unreadable(
     'a database (SQLite)',
     begins('SQLite format 3\0'),
@@ -28,6 +35,7 @@ export const UNREADABLE: readonly Format[] = [
     'unzip -p FILE | notp import NAME, for Proton Pass and .1pux of 1Password; with a password: bsdtar -xOf FILE | notp import NAME',
   ),
   unreadable('a gzip archive', begins('\x1f\x8b\x08'), 'zcat FILE | notp import NAME'),
+  unreadable('a compressed file', begins('\xfd7zXZ\0', 'BZh91AY&SY', '\x28\xb5\x2f\xfd'), 'bsdcat FILE | notp import NAME'),
   unreadable('a KeePass database', begins('\x03\xd9\xa2\x9a'), 'keepassxc-cli export FILE | notp import NAME'),
   unreadable('a backup of FreeOTP', begins('\xac\xed\0\x05'), 'restore it in FreeOTP+, and export from there as JSON'),
   unreadable(

@@ -14,7 +14,7 @@ import { isContextName } from '../otp/names.ts';
 import type { Credential } from '../otp/uri.ts';
 import { encodeFields, NONCE_BYTES, PASSPHRASE_SEAL, printSeal, sealFields, type PassphraseSeal } from './file.ts';
 import { passphraseKey } from './keys.ts';
-import { decrypt, encrypt, SECRET } from './seal.ts';
+import { SECRET } from './seal.ts';
 import {
   bad,
   base64,
@@ -32,6 +32,7 @@ import {
   wholeNumber,
   type Infer,
 } from './shape.ts';
+import { decrypt, encrypt } from './xchacha.ts';
 
 /** Room for more secrets than anybody types in. */
 export const MAX_ARCHIVE_BYTES = 4 * 1024 * 1024;

@@ -1,7 +1,6 @@
 /**
  * Sealing and opening: XChaCha20-Poly1305 with the file's header as associated data. The plaintext is compact JSON. Pure.
  */
-import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { NotpError } from '../error.ts';
 import { quoted } from '../otp/escape.ts';
 import { isContextName, isUserName, isLabel } from '../otp/names.ts';
@@ -19,6 +18,7 @@ import {
 } from '../otp/code.ts';
 import { MAX_RECOVERY_CODES, type RecoveryHashes } from '../otp/recovery.ts';
 import { base64, canonicalJson, encoded, label, listOf, literal, object, oneOf, shaped, toBase64, union, wholeNumber } from './shape.ts';
+import { decrypt, encrypt } from './xchacha.ts';
 
 /** `key`: 32 bytes, `nonce`: NONCE_BYTES fresh random bytes. Throws `refused` for a name that could not be read back. */
 export function seal(header: SealedHeader, payload: Payload, key: Uint8Array, nonce: Uint8Array): SealedFile {
@@ -49,26 +49,6 @@ function refuseUnreadable({ user, context }: SealedHeader, { issuer, account, to
   const wrong = !isUserName(user) ? user : !isContextName(context) ? context : labels.find((text) => !isLabel(text));
   if (wrong === undefined) return;
   throw new NotpError('refused', `no sealed file can hold the name ${quoted(wrong)}`, 'shorten it, and remove control characters');
-}
-
-/** A key of 32 bytes, a nonce of NONCE_BYTES, and what the ciphertext is bound to. */
-interface Binding {
-  readonly key: Uint8Array;
-  readonly nonce: Uint8Array;
-  readonly associated: Uint8Array;
-}
-
-export function encrypt(plaintext: Uint8Array, { key, nonce, associated }: Binding): Uint8Array {
-  return xchacha20poly1305(key, nonce, associated).encrypt(plaintext);
-}
-
-/** Undefined if the key is wrong or anything was changed. */
-export function decrypt(ciphertext: Uint8Array, { key, nonce, associated }: Binding): Uint8Array | undefined {
-  try {
-    return xchacha20poly1305(key, nonce, associated).decrypt(ciphertext);
-  } catch {
-    return undefined;
-  }
 }
 
 interface WithRecovery {

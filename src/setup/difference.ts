@@ -1,7 +1,7 @@
 /** The unified difference that a change makes, from diff(1). */
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
-import { errnoOf, messageOf, NotpError } from '../error.ts';
+import { causeOf, errnoOf, NotpError } from '../error.ts';
 import type { Change } from './plan.ts';
 
 const DIFF = '/usr/bin/diff';
@@ -24,7 +24,7 @@ export function difference({ file, before, after }: Change): Uint8Array {
     if (status === 0 || status === DIFFERENT) return stdout;
     throw new NotpError(
       'failed',
-      `${DIFF} does not work: ${error?.message ?? `status ${String(status)}`}`,
+      `${DIFF} does not work: ${error === undefined ? `status ${String(status)}` : causeOf(error)}`,
       'install the package diffutils',
     );
   } finally {
@@ -36,7 +36,7 @@ function opened(file: string): number {
   try {
     return fs.openSync(file, 'r');
   } catch (error) {
-    const why = errnoOf(error) === 'ENOENT' ? 'has gone meanwhile' : `cannot be read: ${messageOf(error)}`;
+    const why = errnoOf(error) === 'ENOENT' ? 'has gone meanwhile' : `cannot be read: ${causeOf(error)}`;
     throw new NotpError('refused', `${file} ${why}`, 'run that command again');
   }
 }

@@ -21,7 +21,7 @@ const STRANGER = 'host=client,addr=203.0.113.7';
 export function checkSshd(hint: string): void {
   const { status, stderr, error } = runSshd(['-t']);
   if (status === 0) return;
-  throw new NotpError('refused', `sshd does not accept its configuration: ${error?.message ?? stderr.trim()}`, hint);
+  throw new NotpError('refused', `sshd does not accept its configuration: ${error === undefined ? stderr.trim() : messageOf(error)}`, hint);
 }
 
 /** The effective configuration for `user`, connecting from outside: for what no Match line changes. */

@@ -1,7 +1,7 @@
 /** Restores files: content, mode and owner; all of them, or none where one cannot be. It can be interrupted at any point and run again. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { errnoOf, messageOf, NotpError } from '../error.ts';
+import { causeOf, errnoOf, messageOf, NotpError } from '../error.ts';
 import { draft, removeDrafts, syncFolder, type Draft } from '../system/trusted.ts';
 import { fingerprint, isEqual, type Fingerprint } from './manifest.ts';
 import { present } from './plan.ts';
@@ -70,7 +70,7 @@ function whyNotPut({ file, draft: written, isRemoval }: Ready): string[] {
     return [];
   } catch (error) {
     written.drop();
-    return [`${file}: ${messageOf(error)}`];
+    return [`${file}: ${causeOf(error)}`];
   }
 }
 

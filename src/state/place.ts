@@ -8,7 +8,7 @@ import { isMember, type Config, type StoreSetting } from '../system/config.ts';
 import { secretsFolder, checkedFrom } from '../system/secrets.ts';
 import { isRoot, SERVICE_USER, userByName, type User } from '../system/users.ts';
 import { hostname } from 'node:os';
-import { errnoOf, messageOf, NotpError } from '../error.ts';
+import { causeOf, NotpError } from '../error.ts';
 import { shellCommand } from '../otp/escape.ts';
 import type { CopyOptions } from '../store/copy.ts';
 import { copyStores, migrateStore, postgresName, type StorePlace } from '../store/open.ts';
@@ -150,7 +150,7 @@ function look(file: string, owner: User): fs.Stats | undefined {
   try {
     return fs.lstatSync(file, { throwIfNoEntry: false });
   } catch (error) {
-    const what = `${owner.name} cannot look at ${file}: ${errnoOf(error) ?? messageOf(error)}`;
+    const what = `${owner.name} cannot look at ${file}: ${causeOf(error)}`;
     throw new NotpError('store_unavailable', what, howToEnter(path.dirname(file), owner));
   }
 }

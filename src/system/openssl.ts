@@ -1,6 +1,8 @@
 /** Makes certificates, with openssl(1): Node.js reads them and cannot write them. */
 import { spawnSync } from 'node:child_process';
-import { NotpError } from '../error.ts';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { messageOf, NotpError } from '../error.ts';
 
 const OPENSSL = '/usr/bin/openssl';
 const TIMEOUT_MS = 60_000;
@@ -25,7 +27,30 @@ export function makeCertificate({ certificate, key, name, days, extensions, auth
   // Not the configuration of the host, which may add extensions of its own.
   const words = ['req', '-config', '/dev/null', '-x509', '-new', ...made, ...by, ...what];
   const { status, stderr, error } = spawnSync(OPENSSL, words, { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
-  if (status === 0) return;
-  const why = error?.message ?? stderr.trim().split('\n').at(-1) ?? '';
+  if (status === 0) {
+    refuseCut(certificate);
+    return;
+  }
+  const why = error === undefined ? saidIn(stderr) : messageOf(error);
   throw new NotpError('failed', `${OPENSSL} made no certificate: ${why}`, 'it takes OpenSSL 3 (the package openssl)');
+}
+
+/** Its own words on what is wrong: the last line that no name of a function of the library is in. */
+function saidIn(stderr: string): string {
+  const lines = stderr.split('\n').filter((line) => line !== '' && !/:error:[0-9A-F]+:/.test(line));
+  return lines.at(-1) ?? 'it does not say why';
+}
+
+/** On a full disk openssl writes a part, and says that all is well. */
+function refuseCut(certificate: string): void {
+  if (isWhole(readFileSync(certificate))) return;
+  throw new NotpError('failed', `${certificate} was not written whole`, 'free some space, delete what was made, and run the command again');
+}
+
+function isWhole(certificate: Uint8Array): boolean {
+  try {
+    return new X509Certificate(certificate).raw.length > 0;
+  } catch {
+    return false;
+  }
 }

@@ -49,17 +49,21 @@ export function makeSecretsFolder(config: Config, user: User): void {
 
 /** Finds the sealed file. Never throws: an unreadable file is `bad`, with the reason. */
 export function findSealed(config: Config, user: User, context: string): Found {
+  return orWhy<Found>(() => (isFolderThere(config, user) ? foundIn(config, user, context) : { kind: 'absent' }));
+}
+
+/** The same for several contexts, whose folder is checked once. */
+export function findDevices(config: Config, user: User, contexts: readonly string[]): DeviceFile[] {
+  const folder = orWhy<Found | undefined>(() => (isFolderThere(config, user) ? undefined : { kind: 'absent' }));
+  return contexts.map((context) => ({ context, found: folder ?? orWhy(() => foundIn(config, user, context)) }));
+}
+
+function orWhy<T>(find: () => T): T | Found {
   try {
-    const file = readSealed(config, user, context);
-    return file === undefined ? { kind: 'absent' } : { kind: 'sealed', file };
+    return find();
   } catch (error) {
     return { kind: 'bad', why: messageOf(error) };
   }
-}
-
-/** The same for several contexts. */
-export function findDevices(config: Config, user: User, contexts: readonly string[]): DeviceFile[] {
-  return contexts.map((context) => ({ context, found: findSealed(config, user, context) }));
 }
 
 /** The kind of seal of the found files: a passphrase, the host, or both. */
@@ -69,13 +73,16 @@ export function sealOf(files: readonly DeviceFile[]): 'passphrase' | 'host' | 'e
   return kinds.has('host') ? 'either' : 'passphrase';
 }
 
-function readSealed(config: Config, user: User, context: string): SealedFile | undefined {
+/** Throws where others could change the folder. */
+function isFolderThere(config: Config, user: User): boolean {
   const folder = secretsFolder(config, user);
+  return checkFolders(checkedFrom(folder, user), folder, user.uid);
+}
+
+function foundIn(config: Config, user: User, context: string): Found {
   const name = sealedPath(config, user, context);
-  if (!checkFolders(checkedFrom(folder, user), folder, user.uid)) return undefined;
   const bytes = readTrusted(name, { owner: user.uid, maxBytes: MAX_SEALED_FILE_BYTES });
-  if (bytes === undefined) return undefined;
-  return inFile(name, () => sealedFor(user, context, bytes));
+  return bytes === undefined ? { kind: 'absent' } : { kind: 'sealed', file: inFile(name, () => sealedFor(user, context, bytes)) };
 }
 
 /** The sealed file in `bytes`. Throws `bad_secret_file` where it is malformed, or belongs to another user or context. */
@@ -95,7 +102,6 @@ function inFile<T>(name: string, parse: () => T): T {
 
 /** The names in the user's folder that may be contexts, sorted. The caller acts as that user. */
 export function sealedNames(config: Config, user: User): string[] {
-  const folder = secretsFolder(config, user);
-  if (!checkFolders(checkedFrom(folder, user), folder, user.uid)) return [];
-  return readdirSync(folder).filter(isContextName).toSorted();
+  if (!isFolderThere(config, user)) return [];
+  return readdirSync(secretsFolder(config, user)).filter(isContextName).toSorted();
 }

@@ -1,7 +1,7 @@
 /** Calls systemd(1): for the users' sockets, a reload, and a command that runs later. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { NotpError } from '../error.ts';
+import { messageOf, NotpError } from '../error.ts';
 import type { Config } from './config.ts';
 import { first, showUnits } from './units.ts';
 
@@ -122,7 +122,7 @@ export function runLater(name: string, seconds: number, command: readonly string
     ...command,
   ];
   const { status, stderr, error } = spawnSync(SYSTEMD_RUN, words, { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
-  if (status !== 0) throw new NotpError('failed', `systemd-run failed: ${error?.message ?? stderr.trim()}`);
+  if (status !== 0) throw new NotpError('failed', `systemd-run failed: ${error === undefined ? stderr.trim() : messageOf(error)}`);
 }
 
 /** Cancels a command of runLater() that has not started. */
@@ -137,7 +137,7 @@ function socketUnit(uid: number): string {
 function systemctl(words: readonly string[]): void {
   const { status, stderr, error } = spawnSync(SYSTEMCTL, words, { encoding: 'utf8', timeout: TIMEOUT_MS, env: ERRORS_ALONE });
   if (status === 0) return;
-  const why = error?.message ?? stderr.trim().split('\n')[0] ?? '';
+  const why = error === undefined ? (stderr.trim().split('\n')[0] ?? '') : messageOf(error);
   const shown = words.length > MANY_WORDS ? [...words.slice(0, MANY_WORDS), '...'] : words;
   throw new NotpError('failed', `systemctl ${shown.join(' ')} failed: ${why}`, 'fix the cause, and run that command again');
 }

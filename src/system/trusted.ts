@@ -5,7 +5,7 @@
 import * as fs from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import * as path from 'node:path';
-import { errnoOf, messageOf, NotpError } from '../error.ts';
+import { causeOf, errnoOf, NotpError } from '../error.ts';
 import { quoted, shellCommand } from '../otp/escape.ts';
 import { restUpTo } from './bytes.ts';
 import { realUid } from './users.ts';
@@ -146,7 +146,7 @@ export function draft(file: string, bytes: Uint8Array, attributes?: Attributes):
     removeDrafts(file, ABANDONED_MS);
     writeNew(temporary, bytes, attributes);
   } catch (error) {
-    throw new NotpError('failed', `${file}: ${messageOf(error)}`, 'nothing was changed; free some space or fix the folder', {
+    throw new NotpError('failed', `${file}: ${causeOf(error)}`, 'nothing was changed; free some space or fix the folder', {
       cause: error,
     });
   }
@@ -235,7 +235,7 @@ function openToRead(file: string): number | undefined {
       case 'ENXIO':
         throw untrusted(file, 'is a socket');
       default:
-        throw untrusted(file, `cannot be opened: ${errnoOf(error) ?? messageOf(error)}`);
+        throw untrusted(file, `cannot be opened: ${causeOf(error)}`);
     }
   }
 }
@@ -244,7 +244,7 @@ function folderStats(folder: string, { followed }: { followed: boolean }): fs.St
   try {
     return (followed ? fs.statSync : fs.lstatSync)(folder, { throwIfNoEntry: false });
   } catch (error) {
-    throw untrusted(folder, `cannot be looked at: ${errnoOf(error) ?? messageOf(error)}`);
+    throw untrusted(folder, `cannot be looked at: ${causeOf(error)}`);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Gets passphrases for commands: from a file, from stdin, or by a hidden question. */
 import { openSync, closeSync, readSync } from 'node:fs';
-import { messageOf, NotpError } from '../error.ts';
+import { causeOf, NotpError } from '../error.ts';
 import { MAX_LINE_BYTES } from '../otp/proof.ts';
 import { weaknessOf } from '../seal/weak.ts';
 import { onEndingSignals, type Waiting } from '../system/bytes.ts';
@@ -64,7 +64,7 @@ function firstLineOf(file: string): Uint8Array {
       closeSync(fd);
     }
   } catch (error) {
-    throw new NotpError('usage', `${file}: ${messageOf(error)}`, 'give a file whose first line is the passphrase');
+    throw new NotpError('usage', `${file}: ${causeOf(error)}`, 'give a file whose first line is the passphrase');
   }
 }
 

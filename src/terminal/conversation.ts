@@ -1,7 +1,7 @@
 /** Asks the user of a command: on their terminal or, where stdin is not a terminal, by a question on stderr and an answer on stdin. */
 import { MAX_LINE_BYTES, typedLine } from '../otp/proof.ts';
 import { readStdin, type Waiting } from '../system/bytes.ts';
-import { say } from './printer.ts';
+import { fittingQuestion, say } from './printer.ts';
 import { ownTerminal, type Answer, type AskOptions, type Terminal } from './terminal.ts';
 
 export interface Conversation {
@@ -28,7 +28,7 @@ export function openConversation(waiting: Waiting, terminal: Terminal | undefine
   }
   return {
     interactive: true,
-    ask: (question, options) => terminal.ask(question, { ...waiting, ...options }),
+    ask: (question, options) => terminal.ask(fittingQuestion(question), { ...waiting, ...options }),
     close: () => {
       terminal.close();
     },

@@ -1,7 +1,7 @@
 /** The one printer: messages to the person go to stderr, results go to stdout, both at once and whole. */
 import { writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { errnoOf, NotpError, messageOf } from '../error.ts';
+import { causeOf, errnoOf, NotpError, messageOf } from '../error.ts';
 import { escapeControls } from '../otp/escape.ts';
 import { wrapped } from './columns.ts';
 import { traitsOf } from './traits.ts';
@@ -42,7 +42,7 @@ function printBytes(bytes: Uint8Array): void {
   try {
     writeWhole(1, bytes);
   } catch (error) {
-    throw new NotpError('failed', `the result cannot be written to stdout: ${messageOf(error)}`, undefined, { cause: error });
+    throw new NotpError('failed', `the result cannot be written to stdout: ${causeOf(error)}`, undefined, { cause: error });
   }
 }
 
@@ -79,6 +79,13 @@ let breaking = false;
  */
 export function breakBetweenWords(): void {
   breaking = true;
+}
+
+/** `question` as it fits the terminal that it is asked on, its last blank kept. */
+export function fittingQuestion(question: string): string {
+  if (!breaking) return question;
+  const words = question.trimEnd();
+  return fitting(words, isatty(STDERR) ? STDERR : STDOUT) + question.slice(words.length);
 }
 
 /** The rest of a line that breaks is indented like its beginning. */

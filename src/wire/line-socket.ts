@@ -1,6 +1,6 @@
 /** Lines over a stream socket, with a cap on their length and a deadline on each. */
 import { connect, type Socket } from 'node:net';
-import { NotpError } from '../error.ts';
+import { causeOf, NotpError } from '../error.ts';
 
 export interface LineSocket {
   /** Sends `line` (with its newline) and gives the answer. Throws `store_unavailable` after the deadline, at the end of the stream, or if the answer is too long. */
@@ -97,8 +97,7 @@ function settled<T>(
       });
     };
     const onError = (error: NodeJS.ErrnoException): void => {
-      // Where a name has several addresses, the error is about all of them, and has only a code.
-      fail(error.message === '' ? (error.code ?? '') : error.message, ['EPIPE', 'ECONNRESET'].includes(error.code ?? ''));
+      fail(causeOf(error), ['EPIPE', 'ECONNRESET'].includes(error.code ?? ''));
     };
     const onClose = (): void => {
       fail(ENDED, true);

@@ -56,10 +56,28 @@ describe('a service that is asked whether it works', { skip: NEEDS }, () => {
   });
 
   for (const [what, reason, detail, file, mode] of [
-    ['a configuration that only root can read', 'bad_configuration', /notp\.toml cannot be opened: EACCES/, 'notp.toml', 0o600],
-    ['a folder of the state that it cannot enter', 'store_unavailable', /cannot look at .*state\.db: EACCES/, 'var', 0o000],
+    [
+      'a configuration that only root can read',
+      'bad_configuration',
+      /notp\.toml cannot be opened: permission denied \(EACCES\)/,
+      'notp.toml',
+      0o600,
+    ],
+    [
+      'a folder of the state that it cannot enter',
+      'store_unavailable',
+      /cannot look at .*state\.db: permission denied \(EACCES\)/,
+      'var',
+      0o000,
+    ],
     ['a host key that is open to others', 'store_unavailable', /host\.key has mode 0644/, 'etc/host.key', 0o644],
-    ['a log that it cannot append to', 'audit_unavailable', /the audit log cannot be appended to: EACCES/, 'log/audit.log', 0o400],
+    [
+      'a log that it cannot append to',
+      'audit_unavailable',
+      /the audit log cannot be appended to: permission denied \(EACCES\)/,
+      'log/audit.log',
+      0o400,
+    ],
   ] as const)
     it(`names ${what}: doctor, which is root, found nothing`, async () => {
       const place = inPlace(file);

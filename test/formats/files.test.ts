@@ -176,6 +176,10 @@ describe('a file that notp knows and does not read', () => {
     ['SQLite format 3\0and more', /SQLite/, /export from the app/],
     ['PK\x03\x04', /zip/, /unzip -p/],
     ['\x1f\x8b\x08', /gzip/, /zcat/],
+    ['\xfd7zXZ\0', /compressed/, /bsdcat/],
+    ...['\x89PNG\r\n', '\xff\xd8\xff\xe0', 'GIF89a', 'RIFF\xff\0\0\0WEBP', '%PDF-1.7\n', '<svg xmlns="http://www.w3.org/2000/svg">'].map(
+      (bytes) => [bytes, /picture/, /zbarimg -q --raw FILE \| notp import NAME/] as const,
+    ),
     ['\x03\xd9\xa2\x9a', /KeePass/, /keepassxc-cli export/],
     ['\xac\xed\0\x05', /FreeOTP/, /FreeOTP\+/],
     ['-----BEGIN PGP MESSAGE-----\n', /OpenPGP/, /gpg --decrypt/],
@@ -196,7 +200,10 @@ describe('a file that notp knows and does not read', () => {
   }
 
   it('is undefined where it is nothing of these', () => {
-    for (const text of ['', 'hello', SECRET, '{}', '[]', '{', '[[[[[[[[[[', '\x85\x03\0\0', 'a,b\n1,2', '{"tokens":[{}]}'])
+    // Not text, and not random: as a program is, or text in UTF-16.
+    for (const bytes of [Buffer.alloc(5000, 0xff), Buffer.from('secret: HSBRGZRKZDRLBVEY\u00e4\n'.repeat(20), 'utf16le')])
+      assert.equal(readExport(bytes), undefined);
+    for (const text of ['', 'hello', SECRET, `RIFF${SECRET}`, '{}', '[]', '{', '[[[[[[[[[[', '\x85\x03\0\0', 'a,b\n1,2', '{"tokens":[{}]}'])
       assert.equal(readExport(Buffer.from(text, 'latin1')), undefined, text);
     assert.equal(inputOf(Buffer.from([0xff, 0xfe])).text, '');
   });

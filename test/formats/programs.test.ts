@@ -23,6 +23,7 @@ const PROGRAMS: readonly Program[] = [
   { format: 'aegis', program: 'Aegis', locks: 'too', steam: 'entry 5 Steam:bob: unsupported kind of code: steam' },
   { format: 'two_fas', program: '2FAS', locks: 'too', steam: 'entry 5 Steam:bob: unsupported kind of code: STEAM' },
   { format: 'andotp', program: 'andOTP', locks: 'too', steam: 'entry 5 Steam:bob: unsupported kind of code: STEAM' },
+  { format: 'andotp_old', program: 'old andOTP', locks: 'always', steam: 'entry 5 Steam:bob: unsupported kind of code: STEAM' },
   { format: 'stratum', program: 'Stratum', locks: 'too', steam: 'entry 5 Steam:bob: unsupported kind of code: Steam' },
   { format: 'authenticator_pro', program: 'Stratum', locks: 'always' },
   { format: 'ente', program: 'Ente Auth', locks: 'always', steam: 'line 5 Steam:bob: unsupported kind of code: steam' },
@@ -65,4 +66,14 @@ describe('an export', { skip: lacksWriter() }, () => {
         if (read?.kind === 'locked' && format !== 'authenticator_pro') assert.equal(read.open(PASSWORD), undefined);
       });
   }
+
+  it('of gopass gives the code of each entry', () => {
+    for (const account of [...FEW, ...MANY.slice(1, 2)].map(
+      (each) => ({ ...withoutIssuer[0], account: '', secret: each.secret }) as WrittenAccount,
+    )) {
+      const { program, entries = [] } = entriesOf(Buffer.from(`hunter2\n---\nurl: example.org\ntotp: ${account.secret}\n`));
+      assert.equal(program, 'pass');
+      assert.deepEqual(codesOf(entries, NOW_MS), oathCodes([account], NOW_MS));
+    }
+  });
 });

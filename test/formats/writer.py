@@ -79,6 +79,11 @@ def andotp(accounts, password):
     return struct.pack(">I", rounds) + salt + nonce + gcm(hashlib.pbkdf2_hmac("sha1", password.encode(), salt, rounds, 32), nonce, text)
 
 
+def andotp_old(accounts, password):
+    nonce = os.urandom(12)
+    return nonce + gcm(hashlib.sha256(password.encode()).digest(), nonce, andotp(accounts, None))
+
+
 def freeotp_plus(accounts, _):
     tokens = []
     for a in accounts:
@@ -200,7 +205,7 @@ def two_fa(accounts, _):
     return "".join(line(a) + "\n" for a in accounts).encode()
 
 
-FORMATS = [aegis, two_fas, andotp, freeotp_plus, stratum, authenticator_pro, ente, bitwarden, bitwarden_csv]
+FORMATS = [aegis, two_fas, andotp, andotp_old, freeotp_plus, stratum, authenticator_pro, ente, bitwarden, bitwarden_csv]
 FORMATS += [proton_authenticator, proton_pass, one_password, one_password_csv, two_fa]
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import {
 } from '../../src/seal/archive.ts';
 import { MAX_KDF_MEMORY_KIB, MIN_KDF_MEMORY_KIB, MIN_KDF_PASSES, NONCE_BYTES, type PassphraseSeal } from '../../src/seal/file.ts';
 import { passphraseKey } from '../../src/seal/keys.ts';
-import { encrypt } from '../../src/seal/seal.ts';
+import { encrypt } from '../../src/seal/xchacha.ts';
 
 const PASSPHRASE = 'correct horse';
 const SEAL: PassphraseSeal = { kind: 'passphrase', m: MIN_KDF_MEMORY_KIB, t: MIN_KDF_PASSES, p: 1, salt: new Uint8Array(16).fill(4) };

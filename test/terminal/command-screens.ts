@@ -1,6 +1,6 @@
 /**
- * Runs the commands that show something and ask nothing, one after the other, with each command line and its exit code. In one process,
- * so that it takes seconds.
+ * Runs the commands that show something and ask nothing, or with the word `asking` those that ask or stay, one after the other, with each
+ * command line and its exit code. In one process, so that it takes seconds.
  */
 import * as fs from 'node:fs';
 import { runCommand } from '../../src/cli.ts';
@@ -37,6 +37,10 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['unlock', '--user', 'alice'],
   ['recovery', '--user', 'alice', '--recovery', '3'],
   ['reseal', '--user', 'alice'],
+  ['grant', 'alice', '--for', '2h', '--reason', 'no phone today'],
+  ['grants'],
+  ['forget', 'alice'],
+  ['fleet'],
   ['revoke', '--user', 'alice', '--yes'],
   ['revoke', '--user', 'alice', '--yes'],
   ['audit'],
@@ -53,10 +57,22 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['setup', 'callers'],
 ];
 
+/** In the order of ANSWERS in command-screens.test.ts. */
+const ASKING: readonly (readonly string[])[] = [
+  ['code', 'github'],
+  ['code', '--all'],
+  ['code'],
+  ['import', 'new'],
+  ['verify', '--user', 'alice'],
+  ['remove', 'new'],
+  ['remove', 'new'],
+  ['revoke', '--user', 'alice'],
+];
+
 process.umask(0o077);
 // Each of them hears the signals that end it.
 process.setMaxListeners(0);
-for (const words of COMMANDS) {
+for (const words of process.argv[2] === 'asking' ? ASKING : COMMANDS) {
   fs.writeSync(1, `$ notp ${words.join(' ')}\n`);
   let code: number | string;
   try {

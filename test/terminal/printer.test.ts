@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import * as path from 'node:path';
 import { describe, it } from 'node:test';
 import { assert as holds, asyncProperty, string } from 'fast-check';
+import { causeOf, errnoOf, messageOf } from '../../src/error.ts';
 import { ROOT, run } from '../support/process.ts';
 
 const COLOURS = new RegExp(String.raw`\x1b\[[0-9;]*m`, 'g');
@@ -67,15 +68,29 @@ describe('the printer', () => {
     const { stderr } = await run([process.execPath, '--input-type=module', '-e', program]);
     const [full, , gone, , usage, , defect] = stderr.split('\n');
     assert.deepEqual(
-      [full, gone, usage, defect].map((line) => line?.replace(/: [^:]*$/, '')),
+      [full, gone],
       [
-        'notp: error: the system refuses it: ENOSPC',
-        'notp: error: the system refuses it: ENOENT',
-        'notp: error: internal error',
-        'notp: error: internal error',
+        'notp: error: the system refuses it: no space left on device (ENOSPC)',
+        'notp: error: the system refuses it: /nowhere/x: no such file or directory (ENOENT)',
       ],
       stderr,
     );
+    for (const line of [usage, defect]) assert.match(line ?? '', /^notp: error: internal error: [^:]+$/);
+  });
+
+  it('was passed the words of Node.js for a full quota, which took it for a defect of notp', () => {
+    const unnamed = 'Unknown system error -122';
+    const quota = Object.assign(new Error(`${unnamed}: ${unnamed}, write`), { errno: -122, code: unnamed, syscall: 'write' });
+    assert.deepEqual([causeOf(quota), errnoOf(quota)], ['disk quota exceeded (EDQUOT)', 'EDQUOT']);
+  });
+
+  it('tells what a failed call was about, unless the caller does', () => {
+    const lookUp = { errno: -3008, code: 'ENOTFOUND', syscall: 'getaddrinfo', hostname: 'db.invalid' };
+    const connect = { errno: -111, code: 'ECONNREFUSED', syscall: 'connect', address: '::1', port: 5432 };
+    const all = [lookUp, connect].map((fields) => Object.assign(new Error('raw'), fields));
+    assert.deepEqual(all.map(messageOf), ['db.invalid: no such host (ENOTFOUND)', '::1:5432: connection refused (ECONNREFUSED)']);
+    assert.equal(causeOf(new AggregateError(all.slice(1))), 'connection refused (ECONNREFUSED)');
+    assert.deepEqual([messageOf(new Error('its own')), messageOf('text')], ['its own', 'text']);
   });
 
   it('lets nothing else out, whatever it is given', async () => {

@@ -30,11 +30,30 @@ const ETC = {
   'notp/notp.toml': '[store]\nurl = "sqlite:/srv/notp/state.db"\n[audit]\nfile = "/srv/notp/audit.log"\njournal = false\n',
 };
 
-/** `host`: its name. */
+const MADE = new Map<string, ScreensWorld>();
+
+/** The host called `host` as it is at first: made once, and put back at each later call. */
 export function screensWorld(host: string): ScreensWorld {
+  const known = MADE.get(host);
+  if (known === undefined) {
+    const world = newWorld(host);
+    must(['cp', '-a', `${world.folder}/etc`, `${world.folder}/srv`, `${world.folder}/fresh`]);
+    MADE.set(host, world);
+    return world;
+  }
+  const { folder } = known;
+  for (const place of ['etc', 'srv']) {
+    for (const name of fs.readdirSync(`${folder}/${place}`)) fs.rmSync(`${folder}/${place}/${name}`, { recursive: true });
+    must(['cp', '-a', `${folder}/fresh/${place}/.`, `${folder}/${place}`]);
+  }
+  return known;
+}
+
+function newWorld(host: string): ScreensWorld {
   const folder = scratchFolder('screens');
   const [etc, srv, bin] = ['etc', 'srv', 'bin'].map((name) => path.join(folder, name));
-  for (const place of [`${etc}/notp`, `${srv}/notp`, `${srv}/alice`, `${srv}/root`, bin]) fs.mkdirSync(place ?? '', { recursive: true });
+  for (const place of [`${etc}/notp`, `${srv}/notp`, `${srv}/alice`, `${srv}/root`, bin, `${folder}/fresh`])
+    fs.mkdirSync(place ?? '', { recursive: true });
   for (const [name, content] of Object.entries(ETC)) fs.writeFileSync(`${etc}/${name}`, content, { mode: 0o644 });
   fs.copyFileSync('/etc/ld.so.cache', `${etc}/ld.so.cache`);
   fs.chownSync(`${srv}/notp`, Number(NOTP_UID), Number(NOTP_UID));

@@ -1,6 +1,6 @@
 /** The list of users of a batch, one name on each line. The whole list is checked before the first enrolment. */
 import * as path from 'node:path';
-import { messageOf, NotpError } from '../../error.ts';
+import { causeOf, messageOf, NotpError } from '../../error.ts';
 import { quoted } from '../../otp/escape.ts';
 import { isUserName } from '../../otp/names.ts';
 import { fileUpTo, stdinUpTo, type Waiting } from '../../system/bytes.ts';
@@ -105,6 +105,6 @@ function readUpTo(file: string): Uint8Array {
   try {
     return fileUpTo(file, MAX_LIST_BYTES);
   } catch (error) {
-    throw new NotpError('usage', `${shown(file)}: ${messageOf(error)}`, 'give a file with one user name on each line, or "-" for stdin');
+    throw new NotpError('usage', `${shown(file)}: ${causeOf(error)}`, 'give a file with one user name on each line, or "-" for stdin');
   }
 }

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { errnoOf, messageOf, NotpError } from '../../error.ts';
+import { causeOf, errnoOf, NotpError } from '../../error.ts';
 import { userInPath } from '../../otp/names.ts';
 import { checkFolders, readTrusted, realPath, syncFolder, writeNew } from '../../system/trusted.ts';
 import { enrolmentIn } from './handout-text.ts';
@@ -42,7 +42,7 @@ export function handoutFolder(folder: string, { create }: { create: boolean }): 
     if ((mode & SHARED_WRITE) !== 0) throw unfit(`${real} can be written by others`);
   } catch (error) {
     if (error instanceof NotpError) throw unfit(error.message, error.hint);
-    throw unfit(`${folder}: ${messageOf(error)}`);
+    throw unfit(`${folder}: ${causeOf(error)}`);
   }
   if (create) removeUnfinished(real);
   return real;
@@ -85,7 +85,7 @@ function writeWhole(folder: string, file: string, bytes: Uint8Array): void {
     fs.renameSync(temporary, file);
   } catch (error) {
     fs.rmSync(temporary, { force: true });
-    throw new NotpError('failed', `${file}: ${messageOf(error)}`, 'free some space or repair the folder', { cause: error });
+    throw new NotpError('failed', `${file}: ${causeOf(error)}`, 'free some space or repair the folder', { cause: error });
   }
 }
 

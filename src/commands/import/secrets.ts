@@ -111,7 +111,7 @@ async function openSource(source: Source, options: Opening, waiting: Waiting): P
     throw new NotpError(
       'refused',
       `the password does not open this file of ${source.kind === 'python-notp' ? 'the ' : ''}${program}`,
-      'try again; if the password is right, the file was cut off or changed; nothing was imported',
+      'try again; if the password is right, the file was cut off or changed, or is of another program; nothing was imported',
     );
   const isKept = newPassphraseFile === undefined && (passphraseFile !== undefined || source.kind === 'archive');
   return { ...secrets, passphrase: isKept ? password : undefined };

@@ -1,6 +1,6 @@
 /** Reads a secret for `notp import` from a file, stdin or the terminal. Never from the command line. */
 import { isatty } from 'node:tty';
-import { errnoOf, messageOf, NotpError } from '../../error.ts';
+import { causeOf, errnoOf, NotpError } from '../../error.ts';
 import { MAX_EXPORT_BYTES } from '../../formats/formats.ts';
 import { fileUpTo, stdinUpTo, type Waiting } from '../../system/bytes.ts';
 import { openConversation, type Conversation } from '../../terminal/conversation.ts';
@@ -97,6 +97,6 @@ function readFile(file: string, maxBytes: number): Uint8Array {
   try {
     return fileUpTo(file, maxBytes);
   } catch (error) {
-    throw new NotpError('failed', `${file}: ${messageOf(error)}`, 'nothing was imported');
+    throw new NotpError('failed', `${file}: ${causeOf(error)}`, 'nothing was imported');
   }
 }

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { messageOf } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import { mountOf } from './mounts.ts';
 import { userByName, type User } from '../../system/users.ts';
@@ -26,7 +27,7 @@ function start(program: string, words: readonly string[], env: NodeJS.ProcessEnv
     ...{ env, cwd: '/', input: '', encoding: 'utf8', timeout: TIMEOUT_MS },
   });
   // Without a program there is no output.
-  return { status: status ?? signal, why: error?.message ?? stderr.trim().split('\n')[0] ?? '' };
+  return { status: status ?? signal, why: error === undefined ? (stderr.trim().split('\n')[0] ?? '') : messageOf(error) };
 }
 
 /** `command`: the ForceCommand, without anything that a shell would interpret (see gate-command.ts). The caller is root. */

@@ -1,7 +1,7 @@
 /** The connection of this host to the store of a fleet: to the server that accepts writes, in bounded time. */
 import * as tls from 'node:tls';
 import type { Client, ClientConfig } from 'pg';
-import { messageOf, NotpError } from '../../error.ts';
+import { causeOf, messageOf, NotpError } from '../../error.ts';
 import { checkVersion, SCHEMA } from './schema.ts';
 import { DEADLINE_MS, PostgresTransaction, prepared, type LogPlace } from './transaction.ts';
 import type { Row, Values } from '../row.ts';
@@ -109,7 +109,7 @@ export class Session {
       } catch (error) {
         this.drop();
         if (error instanceof NotpError) throw new NotpError(error.code, `${nameOf(this.place)}: ${error.message}`, error.hint);
-        failures.set(server, `${server.host}: ${messageOf(error)}`);
+        failures.set(server, `${server.host}: ${causeOf(error)}`);
         isAnswered ||= refusesLogin(error);
       }
     }

@@ -5,7 +5,7 @@
  */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { errnoOf, messageOf, NotpError } from '../../error.ts';
+import { causeOf, errnoOf, NotpError } from '../../error.ts';
 import { expand, type Config } from '../config.ts';
 import { parseCertificate, type Certificate } from './certificate.ts';
 import { addressMatches, type Match } from './patterns.ts';
@@ -324,7 +324,7 @@ function readLines(file: string): string[] {
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return [];
     const hint = `the user must be able to read ${file}, or [gate] in notp.toml must not name it`;
-    throw new NotpError('not_permitted', `${file} cannot be read: ${messageOf(error)}`, hint, { cause: error });
+    throw new NotpError('not_permitted', `${file} cannot be read: ${causeOf(error)}`, hint, { cause: error });
   } finally {
     if (fd !== undefined) fs.closeSync(fd);
   }

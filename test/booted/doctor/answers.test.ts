@@ -83,7 +83,7 @@ describe('a service that cannot decide', { skip: lacks(CONTAINER_NEEDS) }, () =>
     await inside('chmod 700 /run/notp');
     const found = await told();
     await inside('chmod 755 /run/notp');
-    assert.deepEqual(found, [`fail alice /run/notp/${String(uid)}.sock: connect EACCES /run/notp/${String(uid)}.sock`]);
+    assert.deepEqual(found, [`fail alice /run/notp/${String(uid)}.sock: permission denied (EACCES)`]);
   });
 
   it('is told where it is of an earlier release, and hangs up on what it does not know', async () => {

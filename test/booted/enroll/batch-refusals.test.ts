@@ -143,7 +143,7 @@ describe('notp-enroll --batch', { skip: lacks(BATCH_NEEDS) }, () => {
     const { code, stderr } = await world.container.run(['sh', '-c', `notp-enroll --batch ${list} --json nowhere >/dev/full`]);
     assert.equal(code, 3, stderr);
     assert.match(stderr, /^Enrolled 0 of 60 for nowhere$/m);
-    assert.match(stderr, /the result cannot be written to stdout: ENOSPC/);
+    assert.match(stderr, /the result cannot be written to stdout: no space left on device \(ENOSPC\)/);
     assert.equal(world.sealedId('user0', 'nowhere'), undefined);
   });
 

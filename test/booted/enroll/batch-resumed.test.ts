@@ -37,7 +37,7 @@ describe('a batch that is run again', { skip: lacks(BATCH_NEEDS) }, () => {
     await world.container.must(['sh', '-c', 'mkdir -m 0700 /root/room && mount -t tmpfs -o size=64k,mode=700 none /root/room']);
     const { code, stderr } = await world.enroll(words);
     assert.equal(code, 3, stderr);
-    assert.match(stderr, /notp: error: \/root\/room\/room\d+\.(txt|png): ENOSPC/);
+    assert.match(stderr, /notp: error: \/root\/room\/room\d+\.(txt|png): no space left on device \(ENOSPC\)/);
     assert.match(stderr, /notp: hint: run the same command again/);
     await world.container.must(['mount', '-o', 'remount,size=1m', '/root/room']);
     const again = await world.enroll(words);

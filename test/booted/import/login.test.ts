@@ -152,7 +152,7 @@ describe('a login that another module knew', { skip: lacks(MODULE_NEEDS) }, () =
       [pamOath('# no token\n'), /stdin has no token in it/],
       [pamOath('MOTP x\n'), /is not a users file of pam_oath: no line is a token; line 1: its type must be one of/],
       [pamOath(`HOTP erin - ${key}\n`, '--user', 'alice'), /stdin has no token of "alice"/],
-      [pamOath('', '--file', '/root/none'), /\/root\/none: ENOENT/],
+      [pamOath('', '--file', '/root/none'), /\/root\/none: no such file or directory \(ENOENT\)/],
       [pamOath('', '--file', '/root/large'), /\/root\/large is over 2048 KiB/],
     ];
     for (const [ran, said] of usage) assertRefused(await ran, 2, said);

@@ -115,7 +115,7 @@ describe('exporting', { skip: lacks({ programs: ['zbarimg', 'rsvg-convert', 'pyt
     assertRefused(await own.opening(['export', 'none']), 1, /there is no secret/);
     assertRefused(await own.opening(['export', 'corp', '--to', 'paper']), 2, /Allowed choices are uri, base32, qr, png, svg/);
     const full = own.shellInTerminal('"$@" > /dev/full', ['export', 'corp', '--passphrase-file', own.passphraseFile]);
-    await full.expect(/the result cannot be written to stdout: ENOSPC/);
+    await full.expect(/the result cannot be written to stdout: no space left on\s+device\s+\(ENOSPC\)/);
     assert.equal(await full.exited, 3);
   });
 

@@ -114,7 +114,7 @@ describe('an import of several secrets', NEEDS, () => {
     assert.equal(code, 3);
     assert.match(
       stderr,
-      /\/b: EISDIR[^\n]*\nnotp: hint: 1 other file of this run changed before it: mend this, and run the command again\n$/,
+      /\/b: illegal operation on a directory \(EISDIR\)\nnotp: hint: 1 other file of this run changed before it: mend this, and run the command again\n$/,
     );
     assert.doesNotMatch(stderr, /nothing was changed/);
   });

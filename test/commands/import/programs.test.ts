@@ -76,16 +76,25 @@ describe('what other programs write', { skip: lacks({ programs: ['keepassxc-cli'
     }
   });
 
-  it('zbarimg: its lines as they are', async () => {
+  it('zbarimg: its lines as they are, and a picture named with the way to them, which works', async () => {
     const picture = path.join(own.folder, 'code.png');
     const exported = await own.import('shown', URI);
     assert.equal(exported.code, 0, exported.stderr);
     assert.equal((await own.opening(['export', 'shown', '--to', 'png', '--file', picture])).code, 0);
-    const lines = must(['zbarimg', '-q', picture]);
-    assert.match(lines, /^QR-Code:otpauth:/);
+    const other = path.join(own.folder, 'other.png');
+    assert.equal((await own.opening(['export', 'pass-alone', '--to', 'png', '--file', other])).code, 0);
+    const lines = must(['zbarimg', '-q', picture, other]);
+    assert.match(lines, /^(QR-Code:otpauth:.*\n){2}$/);
     const { code, stderr } = await own.import('scanned', lines);
     assert.equal(code, 0, stderr);
-    await assertCodeOf(own, 'scanned', SECRET);
+    await assertCodeOf(own, 'scanned-GitHub-alice', SECRET);
+    await assertCodeOf(own, 'scanned-Bank-ada', ...BANK_CODES);
+    const refused = await own.opening(['import', 'picture', '--file', picture]);
+    assertRefused(refused, 1, /code\.png is a picture, which notp does not read\n/);
+    const [, hint = ''] = /hint: (zbarimg .*?) \| notp import NAME;/.exec(refused.stderr) ?? [];
+    const piped = must(['sh', '-c', hint.replace('FILE', picture)]);
+    assert.equal((await own.import('picture', piped)).code, 0);
+    await assertCodeOf(own, 'picture', SECRET);
   });
 });
 

@@ -81,8 +81,17 @@ describe('what is no secret', () => {
     ['base32 of 129 bytes', 'A'.repeat(207), /this is not a secret/],
     ['base32 with a foreign letter', 'HSBRGZRKZDRLBV1Y', /this is not a secret/],
     ['a web address', 'https://example.org/?secret=HSBRGZRKZDRLBVEY', /this is not a secret/],
-    ['a picture', Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 0xff, 0xfe]), /stdin is not text\nnotp: hint: .*zbarimg/],
-    ['random bytes', randomBytes(5000), /stdin is not text/],
+    [
+      'a picture',
+      Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 0xff, 0xfe]),
+      /stdin is a picture, which notp does not read\nnotp: hint: zbarimg -q --raw FILE \| notp import NAME/,
+    ],
+    [
+      'random bytes',
+      randomBytes(5000),
+      /the password does not open this file of old andOTP\nnotp: hint: .* or is of another program; nothing was imported/,
+    ],
+    ['bytes that are not random', Buffer.from('ÄÖÜ'.repeat(99), 'latin1'), /stdin is not text/],
     ['more than 256 KiB', 'A'.repeat(MAX_SOURCE_BYTES + 1), /stdin is over 256 KiB/],
   ];
   for (const [name, input, said] of nothing) {
@@ -96,7 +105,7 @@ describe('what is no secret', () => {
 
   it('(a missing file, a folder) is refused with the file named', async () => {
     for (const [file, said] of [
-      [path.join(own.folder, 'absent'), /absent: ENOENT/],
+      [path.join(own.folder, 'absent'), /absent: no such file or directory \(ENOENT\)/],
       [own.folder, /EISDIR/],
     ] as const) {
       assertRefused(await own.opening(['import', 'nothing', '--file', file]), 3, said);

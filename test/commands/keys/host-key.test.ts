@@ -177,7 +177,7 @@ describe('the host key', { skip: lacks({ root: true, programs: ['useradd', 'setp
     const words = [...SOURCE_NOTP, 'host-key', 'init', '--config', writeConfig(other)];
     const { code, stderr } = await run(words);
     assert.equal(code, 3);
-    assert.match(stderr, /^notp: error: notp cannot look at \S+state\.db: EACCES\n/);
+    assert.match(stderr, /^notp: error: notp cannot look at \S+state\.db: permission denied \(EACCES\)\n/);
     const [, mend = ''] = /hint: as root: (chown -h notp: \S+\/var)\n/.exec(stderr) ?? [];
     assert.deepEqual(fs.readdirSync(path.join(other, 'etc')), []);
     must(mend.split(' '));
