@@ -264,3 +264,30 @@ describe('docs/sockets.md', () => {
     assert.deepEqual(told.toSorted(), listened.toSorted());
   });
 });
+
+describe('docs/compliance.md', () => {
+  const rows = ['pci', 'nist'].flatMap((table) => rowsOf('compliance.md', table));
+
+  it('names tests that are there, with a title that they have', () => {
+    for (const [requirement = '', , , , , shown = ''] of rows)
+      for (const each of shown.split(' <br> ').filter((cell) => cell !== '')) {
+        const [, file = '', title = ''] = /^`(test\/[\w/.-]+\.test\.ts)`: "(.+)"$/.exec(each) ?? [];
+        assert.ok(
+          titlesOf(file).some((known) => known.includes(title)),
+          `${requirement}: ${each}`,
+        );
+      }
+  });
+
+  it('calls nothing satisfied that no test shows', () => {
+    const verdicts = /^(?:satisfied|in part|not satisfied)\b/;
+    for (const [requirement = '', , verdict = '', , , shown] of rows) {
+      assert.match(verdict, verdicts, requirement);
+      if (!verdict.startsWith('not ')) assert.notEqual(shown, '', requirement);
+    }
+  });
+});
+
+function titlesOf(file: string): string[] {
+  return [...textOf(file).matchAll(/\b(?:it|describe)\(\s*['`](.*?)['`],/g)].map(([, title = '']) => title);
+}
