@@ -288,6 +288,15 @@ describe('docs/compliance.md', () => {
   });
 });
 
+describe('docs/beside.md', () => {
+  it('has a source in each cell', () => {
+    for (const [what = '', ...cells] of rowsOf('beside.md', 'beside')) {
+      assert.equal(cells.length, 6, what);
+      for (const cell of cells) assert.match(cell, /\(\[[\w ]+\]\([^)]+\)\)$/, `${what}: ${cell}`);
+    }
+  });
+});
+
 function titlesOf(file: string): string[] {
   return [...textOf(file).matchAll(/\b(?:it|describe)\(\s*['`](.*?)['`],/g)].map(([, title = '']) => title);
 }
