@@ -1,29 +1,43 @@
-/** The set-up with systemd from a tree, as docs/install.md has it, makes a host on which somebody logs in with a code. */
+/** The set-up with systemd from a tree, as docs/install.md has it, makes a host on which somebody logs in with a code; then the commands of other pages. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { addContainerUser, sshIn } from '../support/container-ssh.ts';
-import { bootContainer, CONTAINER_NEEDS, installInto } from '../support/container.ts';
+import { bootContainer, CONTAINER_NEEDS, installInto, type Container } from '../support/container.ts';
+import { commandsOf, shellBlocks } from '../support/page-commands.ts';
 import { ROOT } from '../support/process.ts';
-import { lacks, oathCode, type Enrolled } from '../support/world.ts';
-
-const PAGE = fs.readFileSync(path.join(ROOT, 'docs/install.md'), 'utf8');
+import { lacks, oathCode, type Enrolled, type TestUser } from '../support/world.ts';
 
 describe(
-  'the set-up of docs/install.md',
+  'the commands of docs/',
   { skip: lacks({ ...CONTAINER_NEEDS, programs: [...CONTAINER_NEEDS.programs, 'oathtool', 'sudo'] }) },
   () => {
-    it('with systemd, then an enrolment and notp setup gate, asks for a code and takes it once', async () => {
-      const container = await bootContainer('readme', (root) => {
+    let container: Container;
+    let alice: TestUser;
+
+    before(async () => {
+      container = await bootContainer('readme', (root) => {
         installInto(root);
         for (const name of fs.readdirSync(path.join(root, 'etc/systemd/system')).filter((each) => each.includes('notp')))
           fs.rmSync(path.join(root, 'etc/systemd/system', name), { recursive: true });
         for (const folder of ['sysusers.d', 'tmpfiles.d']) fs.rmSync(path.join(root, 'etc', folder, 'notp.conf'));
         fs.cpSync(path.join(ROOT, 'systemd'), path.join(root, 'opt/notp/systemd'), { recursive: true });
+        // Where the package has them.
+        fs.cpSync(
+          path.join(ROOT, 'systemd/journal-fields.conf'),
+          path.join(root, 'usr/share/doc/notp/examples/systemd/journal-fields.conf'),
+        );
       });
-      const alice = await addContainerUser(container, 'alice');
-      await container.must(['sh', '-e', '-c', block('cd /opt/notp/systemd')]);
+      alice = await addContainerUser(container, 'alice');
+      for (const user of ['bob', 'carol', 'dave', 'erin']) await addContainerUser(container, user);
+      for (const [list, user] of Object.entries({ users: 'carol', others: 'dave' }))
+        fs.writeFileSync(path.join(container.root, `root/${list}.txt`), `${user}\n`);
+    });
+
+    it('with systemd from a tree, then an enrolment and notp setup gate, ask for a code and take it once', async () => {
+      const block = shellBlocks('docs/install.md').find((each) => each.startsWith('cd /opt/notp/systemd'));
+      await container.must(['sh', '-e', '-c', block ?? 'false']);
       assert.match(await container.must(['notp', 'host-key', 'id']), /^[0-9a-f]{16}$/m);
       const { secret } = JSON.parse(await container.must(['notp-enroll', 'alice', '--no-confirm', '--json'])) as Enrolled;
       await container.must(['notp', 'setup', 'gate', '--apply', '--force', '--confirm-within', 'never']);
@@ -40,12 +54,33 @@ describe(
       const failed = stdout.split('\n').filter((line) => line.includes('"severity":"fail"'));
       assert.deepEqual([exit, failed], [0, []]);
     });
+
+    // In this order: each page begins with what those before have left.
+    for (const [page, heading] of [
+      ['docs/rules.md', 'Rules: who is asked for a code'],
+      ['docs/audit.md', 'Read the log'],
+      ['docs/records.md', 'The journal'],
+      ['docs/care.md', 'Look after it'],
+      ['docs/enrol.md', 'One person'],
+      ['docs/enrol.md', 'Many at once'],
+      ['docs/care.md', 'Another seal, another key'],
+    ] as const)
+      it(`run one after the other: ${page}, "${heading}"`, async () => {
+        const commands = shellBlocks(page, heading).flatMap(commandsOf);
+        assert.ok(commands.length > 1);
+        const { ref } = JSON.parse(await container.must(['notp', 'audit', '--event', 'login.refused', '--lines', '1'])) as { ref: string };
+        for (const { command, isOther } of commands) {
+          // The other way is for another user, and what asks a person is told the answer.
+          const named = isOther ? command.replace('alice', 'bob').replace('users.txt', 'others.txt') : command;
+          // Who is enrolled for the first time: alice is already.
+          const typed = (page === 'docs/enrol.md' ? named.replace('alice', 'erin') : named)
+            .replace('1a2b3c4d', ref)
+            .replace(/^(.*) --follow$/, '{ timeout 0.3 $1 --follow || [ $? = 124 ]; }')
+            .replace(/(notp revoke .*|notp host-key retire)$/, '$1 --yes')
+            .replace(/(notp-enroll [a-z]+)$/, '$1 --no-confirm');
+          const { code, stderr } = await container.run(['bash', '-c', typed], { cwd: '/root', input: '' });
+          assert.equal(code, 0, `${typed}\n${stderr}`);
+        }
+      });
   },
 );
-
-/** The block of shell commands that begins with `start`. */
-function block(start: string): string {
-  const found = [...PAGE.matchAll(/```sh\n([^`]*)```/g)].map(([, text]) => text ?? '').find((text) => text.startsWith(start));
-  assert.ok(found !== undefined, `docs/install.md has no block that begins with ${start}`);
-  return found;
-}
