@@ -3,7 +3,6 @@ import * as assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, it } from 'node:test';
-import { WORDING } from '../src/verdict/reasons.ts';
 import { ROOT, run } from './support/process.ts';
 import { SOURCE_NOTP } from './support/world.ts';
 
@@ -49,16 +48,6 @@ describe('README.md and docs/', () => {
 
   it('let README.md be read in a few minutes', () => {
     assert.ok(textOf('README.md').split(/\s+/).length <= MOST_WORDS);
-  });
-
-  it('tell every refusal in the words that people see', () => {
-    const shown = shownBy('docs/refusals.md');
-    for (const { message } of Object.values(WORDING)) {
-      assert.ok(
-        shown.some((line) => line.startsWith(`| ${message} |`)),
-        message,
-      );
-    }
   });
 
   it('name no command that is not there', async () => {

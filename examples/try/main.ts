@@ -1,32 +1,39 @@
 /**
  * `npm run try`: the main job on your own machine, with nothing of it changed. A private sshd on a free port lets
- * in a throw-away key, its ForceCommand asks for a code of a throw-away secret, and all of it is gone afterwards.
- * With `--auto` nobody is asked: one login with a wrong code must be refused, one with the right code let in.
+ * in a throw-away key, its ForceCommand asks for a code of a throw-away secret, and all of it is gone afterwards. After the first login a tour
+ * is offered. With `--auto` nobody is asked: the tour goes by itself, and each step must go as it says.
  */
-import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import * as path from 'node:path';
-import { codeAt, fromBase32, stepAt } from '../../src/otp/code.ts';
 import { startPrivateSshd, type PrivateSshd } from './private-sshd.ts';
+import { codeOf, PARAMETERS, say, show, ssh, stepOf, type Sandbox } from './sandbox.ts';
+import { tour } from './tour.ts';
 
 const NOTP = path.resolve(import.meta.dirname, '../../bin/notp');
 const PASSPHRASE = 'open sesame';
-const PARAMETERS = { algorithm: 'SHA1', digits: 6, periodSeconds: 30 } as const;
 const CODES_SHOWN = 6;
-const MARKER = 'You are in.';
+/** The tour uses up codes faster than a phone shows them, and floods itself: it need not wait with these. The defaults are 1 and 5. */
+const POLICY = ['window = 4', 'budget = 3'];
 
 process.exitCode = 1;
 const folder = mkdtempSync(path.join(tmpdir(), 'notp-try-'));
 let sshd: PrivateSshd | undefined;
+// Whatever ends this, nothing of it is left.
+process.on('exit', () => {
+  void sshd?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1));
 try {
   const config = writeConfig();
-  const secret = enroll(config);
+  const { secret, recovery } = enroll(config);
   sshd = await startSshd(config);
-  process.exitCode = process.argv.includes('--auto') ? tryAlone(sshd, config, secret) : tryTogether(sshd, config, secret);
+  const sandbox: Sandbox = { sshd, notp: NOTP, config, passphrase: PASSPHRASE, secret, recovery };
+  process.exitCode = process.argv.includes('--auto') ? await tryAlone(sandbox) : await tryTogether(sandbox);
 } finally {
   await sshd?.stop();
-  rmSync(folder, { recursive: true, force: true });
 }
 
 /** Everything of notp in one folder: each user's own state, no journal. */
@@ -34,6 +41,7 @@ function writeConfig(): string {
   const file = path.join(folder, 'notp.toml');
   const lines = [
     `secrets = "${folder}/secrets"`,
+    ...['[policy]', ...POLICY],
     '[gate]',
     `authorized_keys = [${JSON.stringify(authorizedKeys())}]`,
     '[store]',
@@ -52,8 +60,8 @@ function authorizedKeys(): string {
   return path.join(folder, 'authorized_keys');
 }
 
-/** Enrols a throw-away secret (base32), with the QR code on the screen. */
-function enroll(config: string): string {
+/** Enrols a throw-away secret, with the QR code on the screen. */
+function enroll(config: string): Pick<Sandbox, 'secret' | 'recovery'> {
   say('A throw-away secret. Scan it with the app on your phone, if you like:\n');
   const words = ['enroll', '--config', config, '--seal', 'passphrase', '--passphrase-file', path.join(folder, 'passphrase')];
   const { status, stdout } = spawnSync(NOTP, [...words, '--no-confirm', '--json', '--qr', 'unicode', '--issuer', 'notp try'], {
@@ -61,7 +69,7 @@ function enroll(config: string): string {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   if (status !== 0) throw new Error('notp enroll failed');
-  return (JSON.parse(stdout) as { secret: string }).secret;
+  return JSON.parse(stdout) as Pick<Sandbox, 'secret' | 'recovery'>;
 }
 
 async function startSshd(config: string): Promise<PrivateSshd> {
@@ -82,68 +90,45 @@ async function startSshd(config: string): Promise<PrivateSshd> {
   return started;
 }
 
-function tryTogether(server: PrivateSshd, config: string, secret: string): number {
+async function tryTogether(sandbox: Sandbox): Promise<number> {
   say(`\nPassphrase: ${PASSPHRASE}\nCodes, for those without a phone at hand:\n`);
-  const now = Date.now();
-  for (let i = 0; i < CODES_SHOWN; i++) {
-    const atMs = now + i * PARAMETERS.periodSeconds * 1000;
-    const from = new Date(stepAt(atMs, PARAMETERS.periodSeconds) * PARAMETERS.periodSeconds * 1000);
-    say(`  from ${from.toTimeString().slice(0, 8)}: ${codeOf(secret, atMs)}\n`);
+  const now = stepOf(Date.now());
+  for (let step = now; step < now + CODES_SHOWN; step++) {
+    const from = new Date(step * PARAMETERS.periodSeconds * 1000);
+    say(`  from ${from.toTimeString().slice(0, 8)}: ${codeOf(sandbox, step)}\n`);
   }
   say('\nNow a real login, by a key and a code. Leave the shell with exit.\n\n');
-  const { status } = ssh(server, ['-t'], [], { stdio: 'inherit' });
+  const { status } = ssh(sandbox, ['-t'], [], { stdio: 'inherit' });
   say('\nThe audit log of it:\n');
-  showAudit(config);
+  show(sandbox, 'audit');
+  if (process.stdin.isTTY) {
+    say('\nThere is a tour: a wrong code, a used one, a flood of guesses, a lost phone, the log, doctor.\n');
+    await tour(sandbox, nextKey);
+    say('\nAll of it is gone now. To set it up: README.md, "From the package to the first login".\n');
+  }
   return status === 255 || status === null ? 1 : 0;
 }
 
-function tryAlone(server: PrivateSshd, config: string, secret: string): number {
-  const right = codeOf(secret, Date.now());
-  const wrong = String((Number(right) + 123_456) % 1_000_000).padStart(PARAMETERS.digits, '0');
-  say('\nA login with a wrong code:\n');
-  const refused = loginWith(server, wrong);
-  say('\nA login with the right code:\n');
-  const accepted = loginWith(server, right);
-  say('\nThe audit log of both:\n');
-  const events = showAudit(config);
-  const fine =
-    refused.status === 1 &&
-    refused.stdout === '' &&
-    accepted.status === 0 &&
-    accepted.stdout === `${MARKER}\n` &&
-    events.includes('login.refused') &&
-    events.at(-1) === 'login.accepted';
-  say(fine ? '\nRefused and accepted, as it must be.\n' : `\nThis is not as it must be. The log of sshd:\n${server.log()}`);
-  return fine ? 0 : 1;
+async function tryAlone(sandbox: Sandbox): Promise<number> {
+  const went = await tour(sandbox);
+  say(went ? '\nAll of it went as it must.\n' : `\nThis is not as it must be. The log of sshd:\n${sandbox.sshd.log()}`);
+  return went ? 0 : 1;
 }
 
-function loginWith(server: PrivateSshd, code: string): SpawnSyncReturns<string> {
-  say(`$ LC_NOTP='${PASSPHRASE} ${code}' ssh -o SendEnv=LC_NOTP ${userInfo().username}@127.0.0.1 echo ${MARKER}\n`);
-  const env = { ...process.env, LC_NOTP: `${PASSPHRASE} ${code}` };
-  const ran = ssh(server, ['-o', 'SendEnv=LC_NOTP'], [`echo ${MARKER}`], { env, encoding: 'utf8' });
-  say(`${ran.stdout}${ran.stderr}-> exit ${String(ran.status)}\n`);
-  return ran;
-}
-
-function ssh(server: PrivateSshd, options: string[], words: string[], how: Parameters<typeof spawnSync>[2]): SpawnSyncReturns<string> {
-  const host = `${userInfo().username}@127.0.0.1`;
-  return spawnSync('ssh', [...server.clientOptions, ...options, host, ...words], how) as SpawnSyncReturns<string>;
-}
-
-/** Shows the audit log, and gives its events. */
-function showAudit(config: string): string[] {
-  const { stdout } = spawnSync(NOTP, ['audit', '--config', config], { encoding: 'utf8' });
-  say(stdout);
-  return stdout
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => (JSON.parse(line) as { event: string }).event);
-}
-
-function codeOf(secret: string, atMs: number): string {
-  return codeAt(fromBase32(secret), stepAt(atMs, PARAMETERS.periodSeconds), PARAMETERS);
-}
-
-function say(text: string): void {
-  process.stdout.write(text);
+/** Waits for one key on the terminal. Ctrl-C and the end of the input are a `q`. */
+async function nextKey(): Promise<string> {
+  const { stdin } = process;
+  stdin.setRawMode(true);
+  stdin.resume();
+  const key = await new Promise<string>((resolve) => {
+    stdin.once('data', (typed: Buffer) => {
+      resolve(typed.toString('utf8'));
+    });
+    stdin.once('end', () => {
+      resolve('q');
+    });
+  });
+  stdin.setRawMode(false);
+  stdin.pause();
+  return ['\u0003', '\u0004'].includes(key) ? 'q' : key.toLowerCase();
 }

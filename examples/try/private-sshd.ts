@@ -6,6 +6,8 @@ import * as path from 'node:path';
 
 export interface PrivateSshd {
   readonly port: number;
+  /** The sshd_config(5) that it runs with. */
+  readonly config: string;
   /** The client's private key; the public one is in `<key>.pub`. */
   readonly key: string;
   /** Options of ssh(1) that scp and sftp take too. */
@@ -73,7 +75,7 @@ export async function startPrivateSshd(options: PrivateSshdOptions): Promise<Pri
     '-o',
     `Port=${String(port)}`,
   ];
-  return { port, key, clientOptions, log: () => fs.readFileSync(log, 'utf8'), stop };
+  return { port, config, key, clientOptions, log: () => fs.readFileSync(log, 'utf8'), stop };
 }
 
 /** sshd must be called by its absolute path, and is seldom on an ordinary user's PATH. */

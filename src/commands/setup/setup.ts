@@ -43,7 +43,7 @@ export async function setup(
     throw new NotpError(
       'refused',
       'this host is a member of a fleet, and only its judges know who would be locked out',
-      'write the lines by hand: see "Set up" in README.md',
+      'write the lines by hand: see docs/pam.md and docs/gate.md',
     );
   const plan = planFor(options.door, scopeOf(options.door, options.named), config, options);
   if (plan.changes.length === 0) {

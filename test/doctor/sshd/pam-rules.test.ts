@@ -116,6 +116,8 @@ describe('the rules of the PAM door', { skip: NEEDS }, () => {
   it('take password, then code, for two factors', async () => {
     const lines = ['PasswordAuthentication yes', 'AuthenticationMethods password,keyboard-interactive:pam publickey,keyboard-interactive'];
     assert.deepEqual(await examine(lines, ['nobody']), []);
+    // What docs/compliance.md has: no login begins with a key.
+    assert.deepEqual(await examine(['AuthenticationMethods keyboard-interactive:pam,keyboard-interactive:pam'], ['nobody']), []);
   });
 
   for (const [what, match, found] of [
