@@ -1,20 +1,19 @@
 /** What the doors know of a login besides its origin, for the rules and for what is remembered. */
 import { isAtSshd } from '../audit/record.ts';
-import type { Config } from '../system/config.ts';
 import { authInfo, keyDigestOf, keyTypeOf } from '../system/ssh-session.ts';
-import { groupFacts } from '../login/ruling.ts';
+import { groupFacts, type RuleGroups } from '../login/ruling.ts';
 import type { User } from '../system/users.ts';
 import type { Circumstances } from '../wire/verifier.ts';
 
 /** At the gate sshd has authenticated the user, by the name in USER. */
-export function atGate({ rules }: Pick<Config, 'rules'>, environment: NodeJS.ProcessEnv, user: User): Circumstances {
-  const groups = groupFacts({ rules }, user, environment['USER']);
+export function atGate(config: RuleGroups, environment: NodeJS.ProcessEnv, user: User): Circumstances {
+  const groups = groupFacts(config, user, environment['USER']);
   return { ...groups, keyType: keyTypeOf(authInfo(environment)), firstFactor: true };
 }
 
 /** At PAM, groups are those of the passwd database and NSS. */
-export function atPam({ rules }: Pick<Config, 'rules'>, environment: NodeJS.ProcessEnv, user: User | undefined): Circumstances {
-  const groups = groupFacts({ rules }, user, environment['PAM_USER']);
+export function atPam(config: RuleGroups, environment: NodeJS.ProcessEnv, user: User | undefined): Circumstances {
+  const groups = groupFacts(config, user, environment['PAM_USER']);
   // In the stacks of sudo and others, the lines before notp's have asked for the password.
   if (!isSshd(environment)) return { ...groups, keyType: undefined, firstFactor: true };
   const info = environment['SSH_AUTH_INFO_0'] ?? '';

@@ -6,7 +6,7 @@ import { defaultConfig, isMember, thisHost, type Config } from '../system/config
 import { sayError } from '../terminal/printer.ts';
 import { MAX_TIMEOUT_MS } from '../system/settings.ts';
 import { realUser, userByUid } from '../system/users.ts';
-import { rulesAt } from '../login/ruling.ts';
+import { areStored, rulesAt } from '../login/ruling.ts';
 import { accountContexts } from '../login/account.ts';
 import { localVerifier, withKept } from '../login/login.ts';
 import type { Login, Rules } from '../login/rules.ts';
@@ -398,6 +398,7 @@ function rulesOf({ config, place, now }: Service, asked: AskedOrigin): Rules {
     // Behind the service nobody enrols without an invitation.
     unenrolled: 'deny',
     rules: rulesAt(config, asked),
+    rulesInStore: areStored(config, asked),
     host: asked.host ?? thisHost(config),
     mayFallBack: true,
     now,

@@ -26,6 +26,7 @@ import { remember, remembered } from './remembering.ts';
 import type { Login, Rules } from './rules.ts';
 import { rulingFor } from './ruling.ts';
 import { keptFiles } from './sealed-files.ts';
+import { storedRules } from './stored-rules.ts';
 import { unasked } from './unenrolled.ts';
 
 /** Gives a verifier even where something is broken: then each of its outcomes is the refusal for it. */
@@ -101,9 +102,18 @@ async function onBench<T>({ origin: { user } }: Login, rules: Rules, state: Stat
 
 async function hearingOf(login: Login, rules: Rules, bench: Bench, ref: string): Promise<Hearing> {
   const asked = await withKept(login, rules, bench.state);
-  const ruling = rulingFor(login, rules, bench.inOutage);
+  const ruling = rulingFor(login, await inForce(rules, bench), bench.inOutage);
   if (!bench.inOutage) return { login: asked, rules, bench, ruling, ref };
   return { login: asked, rules: { ...rules, policy: { ...rules.policy, alwaysStepUp: true }, unenrolled: 'deny' }, bench, ruling, ref };
+}
+
+/**
+ * The rules that decide: those of the store, where it has them. A user's own state is the user's to write, so its rules would prove nothing.
+ * The copy for outages has none.
+ */
+async function inForce(rules: Rules, { state, inOutage }: Bench): Promise<Rules> {
+  if (rules.rulesInStore !== true || rules.place.kind !== 'service' || inOutage) return rules;
+  return { ...rules, rules: (await state.store.exclusively(storedRules)).rules };
 }
 
 /** The login with the sealed files of the store, where it keeps them. A file that no key of this host opens is locked. */

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
 import { run, type Ran } from '../support/process.ts';
-import { addUser, lacks, oathCode, scratchFolder, SOURCE_NOTP, untilFreshStep, type TestUser } from '../support/world.ts';
+import { addUser, builtNotp, lacks, oathCode, scratchFolder, SOURCE_NOTP, untilFreshStep, type TestUser } from '../support/world.ts';
 import { FLEET_DATABASE, fleetHost, nextStep } from './fleet-world.ts';
 import { pamWorld, succeed, wrongCode, type PamWorld } from './pam-world.ts';
 
@@ -23,7 +24,8 @@ describe(
       server = await startPostgres('doors');
       server.createDatabase(FLEET_DATABASE);
       const hostKey = randomBytes(32);
-      hosts = [await fleetHost(server, 'one', { hostKey }), await fleetHost(server, 'two', { hostKey })];
+      const top = 'rules = "store"\nrule_groups = ["daemon"]\n';
+      hosts = [await fleetHost(server, 'one', { hostKey, top }), await fleetHost(server, 'two', { hostKey, top })];
       user = addUser();
     });
 
@@ -61,6 +63,62 @@ describe(
       const refused = await two.pam(user.name, recovery[1] ?? '');
       assert.equal(refused.code, 1);
       assert.equal(two.recordIn(refused.stdout).reason, 'revoked');
+    });
+
+    it('take the rules from the store, by their host, and ask for a code where these are gone or were changed', async () => {
+      const [one, two] = hosts;
+      const file = path.join(one.folder, 'rules.toml');
+      const rules = async (...words: string[]): Promise<Ran> => await run([...SOURCE_NOTP, 'rules', ...words, '--config', one.config]);
+      const put = async (text: string): Promise<Ran> => {
+        fs.writeFileSync(file, text, { mode: 0o600 });
+        return await rules('put', file);
+      };
+      /** Whether each of them lets the user in without asking for a code. */
+      const areFree = async (): Promise<readonly boolean[]> => {
+        const ran = await Promise.all(hosts.map((each) => each.pam(user.name, '', { words: ['--before'], program: [builtNotp()] })));
+        return ran.map(({ code }) => code === 0);
+      };
+      await one.enroll(user);
+      assert.match((await rules()).stderr, /count for nothing: nobody has put rules into the store/);
+      const first = '[[rule]]\nhosts = ["tw*"]\nusers = ["@daemon", "' + user.name + '"]\nask = "nothing"\nreason = "ticket"\n';
+      const done = await put(first);
+      assert.deepEqual([done.code, done.stderr.includes('rule_groups')], [0, false], done.stderr);
+      assert.deepEqual([one.lastRecord().event, one.lastRecord().user], ['rules.put', 'root']);
+      assert.deepEqual(await areFree(), [false, true]);
+      assert.equal(two.lastRecord().method, 'rule');
+      const listed = await rules();
+      assert.match(listed.stdout, /^line 1: .* on tw\*: no code \(ticket\)\notherwise: a code\n$/);
+      assert.match(listed.stderr, /these are the rules in the store, put there /);
+
+      const wrong = await put('[[rule]]\nask = "maybe"\n');
+      assert.deepEqual([wrong.code, wrong.stderr.includes(`${file}:2: a rule must say ask =`)], [3, true], wrong.stderr);
+      const more = await put('contexts = "ssh"\n[[rule]]\nask = "refuse"\n');
+      assert.deepEqual([more.code, more.stderr.includes(`${file}:1: "contexts" is no rule`)], [3, true], more.stderr);
+      assert.equal((await rules('get')).stdout, first);
+      assert.deepEqual(await areFree(), [false, true]);
+
+      server.sql("UPDATE notp.rules SET text = replace(text, 'tw', '*')", FLEET_DATABASE);
+      assert.deepEqual(await areFree(), [false, false]);
+      assert.match((await rules()).stderr, /count for nothing: they were changed outside notp/);
+      server.sql("UPDATE notp.rules SET text = replace(text, '**', 'tw*')", FLEET_DATABASE);
+      assert.deepEqual(await areFree(), [false, true]);
+      assert.equal((await rules('remove')).code, 0);
+      assert.deepEqual(await areFree(), [false, false]);
+      assert.equal((await rules('remove')).code, 1);
+      const exact = await run([
+        'setpriv',
+        '--reuid',
+        String(user.uid),
+        '--regid',
+        String(user.gid),
+        '--clear-groups',
+        ...SOURCE_NOTP,
+        'rules',
+        'get',
+        '--config',
+        two.config,
+      ]);
+      assert.match(exact.stderr, /only root can see and change the rules in the store/);
     });
 
     it('made a host key without a record where the store had no tables yet', async () => {
