@@ -4,9 +4,9 @@
  */
 import { messageOf } from '../error.ts';
 import { asUser } from '../system/privileges.ts';
-import { parseRules, type Config } from '../system/config.ts';
+import { isMember, parseRules, type Config } from '../system/config.ts';
 import { realUser } from '../system/users.ts';
-import { withPresentState } from '../state/state.ts';
+import { heldByJudges, withPresentState } from '../state/state.ts';
 import { withOpenedKey } from '../state/credentials.ts';
 import { statePlace } from '../state/place.ts';
 import type { Transaction } from '../store/store.ts';
@@ -42,9 +42,10 @@ export interface RulesInForce extends Config {
   readonly stored?: StoredRules;
 }
 
-/** The configuration with the rules that are in force here, for root: those of the store, where it has them. Never throws. */
+/** The configuration with the rules that are in force here, for root: those of the store, where it has them. Throws `refused` on a member of a fleet. */
 export async function withRulesInForce(config: Config, now: () => number): Promise<RulesInForce> {
   if (!config.rulesInStore) return config;
+  if (isMember(config)) throw heldByJudges(config);
   const stored = await readStored(config, now);
   return { ...config, rules: stored.rules, stored };
 }
