@@ -169,7 +169,7 @@ function shift(works: Set<Work>): Work | undefined {
   return first;
 }
 
-function presentOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+export function presentOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   const value = map.get(key) ?? make();
   map.set(key, value);
   return value;

@@ -1,6 +1,7 @@
 /** What root of a member can do with its certificate: each attempt at more than that fails. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
+import { connect } from 'node:net';
 import * as tls from 'node:tls';
 import { before, describe, it } from 'node:test';
 import { openJudges } from '../../src/wire/judges.ts';
@@ -9,6 +10,7 @@ import { printQuestion, printRefusal, type Question } from '../../src/wire/quest
 import { NOTHING_KNOWN } from '../../src/wire/verifier.ts';
 import { uptimeMs } from '../../src/store/clock.ts';
 import { freePort } from '../support/postgres.ts';
+import { sleep } from '../support/process.ts';
 import { addUser, lacks, oathCode, scratchFolder, untilFreshStep, type Enrolled, type TestUser } from '../support/world.ts';
 import { authority, certify, connectAs, filesIn, fleetJudge, fleetLines, linesOf, type FleetJudge } from './judges-world.ts';
 import { pamWorld, type PamWorld } from './pam-world.ts';
@@ -19,6 +21,8 @@ const RHOST = '192.0.2.7';
 const CONNECTION = { pid: 4711, startTicks: 42, bootId: 'b0071d00-0000-4000-8000-000000000000' };
 /** More connections than one certificate may have. */
 const FLOOD = 300;
+/** Handshakes of one network at the same time. */
+const PLACES = 256;
 
 describe('root of a member', { skip: NEEDS }, () => {
   let ca: string;
@@ -139,7 +143,8 @@ describe('root of a member', { skip: NEEDS }, () => {
 
   it('cannot keep the judge from answering others', async () => {
     const hello = '{"notp":"greeting/1"}\n';
-    const flood = await Promise.all(Array.from({ length: FLOOD }, () => connectAs(web1, judge.port)));
+    const begun = await Promise.allSettled(Array.from({ length: FLOOD }, () => connectAs(web1, judge.port)));
+    const flood = begun.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
     const heard = await Promise.all(flood.map((each) => each.ask(hello)));
     assert.ok(heard.filter((line) => line === hello.trim()).length <= 256);
     const asking = flood.map((each) => each.ask(printQuestion(question({ readings: code('000000') }))));
@@ -151,5 +156,45 @@ describe('root of a member', { skip: NEEDS }, () => {
     assert.ok(Date.now() - startMs < 5_000, `it waited ${String(Date.now() - startMs)} ms`);
     for (const each of flood) each.close();
     await Promise.all(asking);
+  });
+});
+
+describe('a stranger at the port of a judge', { skip: NEEDS }, () => {
+  it('holds no more than his places by handshakes that never end', async () => {
+    const [folder, web] = [scratchFolder('judge-silent'), scratchFolder('silent-web')];
+    const ca = authority('silent');
+    certify(ca, 'localhost', folder, ['--judge']);
+    certify(ca, 'web1', web);
+    const { config } = await pamWorld('judge-silent', { top: 'secrets = "store"\n', tables: fleetLines(folder) });
+    const judge = await fleetJudge(config);
+    await judge.start();
+    /** Connections that never say a word, and how many of them are closed. */
+    const silent = async (count: number): Promise<{ closed: () => number; close: () => void }> => {
+      let closed = 0;
+      const sockets = Array.from({ length: count }, () =>
+        connect({ host: '127.0.0.1', port: judge.port, localAddress: '127.0.0.2' }).on('close', () => closed++),
+      );
+      await Promise.all(
+        sockets.map((each) => new Promise((resolve) => each.once('connect', resolve).on('error', resolve).once('close', resolve).resume())),
+      );
+      return {
+        closed: () => closed,
+        close: () => {
+          for (const each of sockets) each.destroy();
+        },
+      };
+    };
+    /** Whether others were hung up on while the first ones still had their places: a handshake may take three seconds. */
+    const isFull = async (): Promise<boolean> => {
+      const [first, others] = [await silent(PLACES), await silent(FLOOD - PLACES)];
+      while (others.closed() < FLOOD - PLACES) await sleep(20);
+      const still = first.closed() === 0;
+      const member = await connectAs(web, judge.port);
+      assert.equal(await member.ask('{"notp":"greeting/1"}\n'), '{"notp":"greeting/1"}');
+      for (const each of [first, others, member]) each.close();
+      return still;
+    };
+    let tries = 10;
+    while (!(await isFull())) assert.ok(--tries > 0, 'nobody is hung up on before three seconds');
   });
 });
