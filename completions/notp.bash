@@ -36,6 +36,9 @@ _notp_options() {
     'notp metrics') found='--config --textfile --help' ;;
     'notp unlock') found='--config --user --json --help' ;;
     'notp rules') found='--config --json --help' ;;
+    'notp rules put') found='--config --help' ;;
+    'notp rules get') found='--config --help' ;;
+    'notp rules remove') found='--config --help' ;;
     'notp rules explain') found='--config --from --key --service --json --help' ;;
     'notp config') found='--help' ;;
     'notp config check') found='--config --help' ;;
@@ -69,7 +72,7 @@ _notp_commands() {
     'notp') found='enroll verify status forget revoke recovery reseal import code list export passphrase rename remove demo grant grants setup doctor audit metrics unlock rules config host-key store fleet gate pam serve' ;;
     'notp setup') found='gate pam sudo confirm undo callers' ;;
     'notp audit') found='verify report' ;;
-    'notp rules') found='explain' ;;
+    'notp rules') found='put get remove explain' ;;
     'notp config') found='check' ;;
     'notp host-key') found='init id rotate retire' ;;
     'notp store') found='migrate copy hosts approve approved refresh' ;;
@@ -96,6 +99,7 @@ _notp_arguments() {
     'notp remove') found='context' ;;
     'notp grant') found='user' ;;
     'notp unlock') found='context' ;;
+    'notp rules put') found='file' ;;
     'notp rules explain') found='user' ;;
     'notp store copy') found='none none' ;;
     'notp fleet init') found='folder' ;;
@@ -142,7 +146,7 @@ _notp_takes() {
     --sshd-config) found='file' ;;
     --since) found='none' ;;
     --until) found='none' ;;
-    --event) found='words login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired forget grant grant.ended fleet.revoked outage.approved outage.withdrawn outage.conflict audit.resumed doctor.changed login host_key fleet outage audit doctor' ;;
+    --event) found='words login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired forget grant grant.ended rules.put rules.removed fleet.revoked outage.approved outage.withdrawn outage.conflict audit.resumed doctor.changed login host_key rules fleet outage audit doctor' ;;
     --context) found='context' ;;
     --rhost) found='none' ;;
     --ref) found='none' ;;

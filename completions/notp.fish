@@ -28,7 +28,7 @@ function __notp_at
             case 'notp audit'
                 set following verify report
             case 'notp rules'
-                set following explain
+                set following put get remove explain
             case 'notp config'
                 set following check
             case 'notp host-key'
@@ -307,7 +307,7 @@ complete -c notp -n "__notp_at 'notp audit'" -l user -x -a '(__fish_complete_use
 complete -c notp -n "__notp_at 'notp audit'" -l since -x -d 'only records from this time on'
 complete -c notp -n "__notp_at 'notp audit'" -l until -x -d 'only records before this time'
 complete -c notp -n "__notp_at 'notp audit'" -l file -r -F -d 'read this log and its rotated files'
-complete -c notp -n "__notp_at 'notp audit'" -l event -x -a 'login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired forget grant grant.ended fleet.revoked outage.approved outage.withdrawn outage.conflict audit.resumed doctor.changed login host_key fleet outage audit doctor' -d 'only this event'
+complete -c notp -n "__notp_at 'notp audit'" -l event -x -a 'login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired forget grant grant.ended rules.put rules.removed fleet.revoked outage.approved outage.withdrawn outage.conflict audit.resumed doctor.changed login host_key rules fleet outage audit doctor' -d 'only this event'
 complete -c notp -n "__notp_at 'notp audit'" -l reason -x -a 'wrong_code replayed wrong_passphrase step_up_required not_enrolled revoked stale_enrolment bad_secret_file no_proof timeout store_unavailable audit_unavailable not_permitted bad_configuration' -d 'only refusals for this reason'
 complete -c notp -n "__notp_at 'notp audit'" -l context -x -a '(__notp_contexts)' -d 'only records of this secret'
 complete -c notp -n "__notp_at 'notp audit'" -l rhost -x -d 'only records from this address'
@@ -351,7 +351,19 @@ complete -c notp -n "__notp_at 'notp unlock' 0" -a '(__notp_contexts)'
 complete -c notp -n "__notp_at 'notp rules'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp rules'" -l json -d 'print JSON, one object on each line'
 complete -c notp -n "__notp_at 'notp rules'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp rules' 0" -a put -d 'put rules into the store'
+complete -c notp -n "__notp_at 'notp rules' 0" -a get -d 'print the rules in the store as they were put'
+complete -c notp -n "__notp_at 'notp rules' 0" -a remove -d 'remove the rules from the store'
 complete -c notp -n "__notp_at 'notp rules' 0" -a explain -d 'say which rule decides about a login'
+# notp rules put
+complete -c notp -n "__notp_at 'notp rules put'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp rules put'" -s h -l help -d 'display help for command'
+# notp rules get
+complete -c notp -n "__notp_at 'notp rules get'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp rules get'" -s h -l help -d 'display help for command'
+# notp rules remove
+complete -c notp -n "__notp_at 'notp rules remove'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp rules remove'" -s h -l help -d 'display help for command'
 # notp rules explain
 complete -c notp -n "__notp_at 'notp rules explain'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp rules explain'" -l from -x -d 'source address'

@@ -22,7 +22,7 @@ BEGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA notp FROM :"host";
 GRANT USAGE ON SCHEMA notp TO :"host";
 GRANT SELECT ON notp.version TO :"host";
-GRANT SELECT, INSERT, DELETE ON notp.sealed, notp.approved, notp.granted TO :"host";
+GRANT SELECT, INSERT, DELETE ON notp.sealed, notp.approved, notp.granted, notp.rules TO :"host";
 -- Added to, never changed.
 GRANT SELECT, INSERT ON notp.host, notp.mark, notp.outage TO :"host";
 -- Changed by columns: whoever may update a whole table may lock it, too.
@@ -42,6 +42,7 @@ GRANT UPDATE (until_ms, seen_ms, revoked_ms) ON notp.member TO :"host";
 GRANT UPDATE (text) ON notp.sealed TO :"host";
 GRANT UPDATE (as_of_ms, mac) ON notp.approved TO :"host";
 GRANT UPDATE (mac) ON notp.granted TO :"host";
+GRANT UPDATE (as_of_ms, text, mac) ON notp.rules TO :"host";
 
 -- Each log belongs to the host that began it.
 \if :{?old}

@@ -10,7 +10,7 @@ import { defaultConfig, parseConfig } from '../src/system/config.ts';
 import { Expected, SETTINGS, type Setting } from '../src/system/settings.ts';
 import { WORDING } from '../src/verdict/reasons.ts';
 import { printEnrolAnswer, printEnrolQuestion, type EnrolAnswer, type EnrolQuestion } from '../src/wire/enrolment.ts';
-import { printGreeting } from '../src/wire/judges.ts';
+import { printGreeting } from '../src/wire/fleet-judges.ts';
 import { isPing, printPong } from '../src/wire/ping.ts';
 import { HELLO, printAnswer, printQuestion, printRefusal } from '../src/wire/question.ts';
 import { NotpError } from '../src/error.ts';

@@ -34,6 +34,8 @@ export type Event =
   | 'forget'
   | 'grant'
   | 'grant.ended'
+  | 'rules.put'
+  | 'rules.removed'
   | 'fleet.revoked'
   | 'outage.approved'
   | 'outage.withdrawn'

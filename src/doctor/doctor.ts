@@ -24,6 +24,7 @@ import { statusToBe } from '../store/enrolment.ts';
 import type { Enrolment, KeptGrant } from '../store/store.ts';
 import { examineGrants, grantsIn } from './host/grants.ts';
 import { examineHostKeys, examineOtherKeys, isKeyLost } from './host/host-key.ts';
+import { withRulesInForce, type RulesInForce } from '../login/stored-rules.ts';
 import { letInBy, letInByTouch } from './let-in.ts';
 import { peopleOf, type People, type Person } from './people.ts';
 import { examinePasswords } from './host/aged-passwords.ts';
@@ -40,7 +41,7 @@ import { examineServer, serversFor, type Bystanders, type SshdReport } from './s
 import { examineGoesOn } from './host/goes-on.ts';
 import { examineState } from './host/state.ts';
 import { examineSudoers } from './pam/sudoers.ts';
-import { examineRules, letsInUnenrolled } from './host/rules.ts';
+import { examineRules, examineStored, letsInUnenrolled } from './host/rules.ts';
 import { examinePlaces, examineProgram } from './host/trust.ts';
 import { examineUnitReload, unitFiles } from './host/units.ts';
 import { heardOf, unlessSilent } from './host/systemd-unseen.ts';
@@ -77,9 +78,11 @@ const NAMED_CONTEXTS = 4;
  * Checks everything and returns the findings, worst first. Without root only the caller's own login is checked.
  * Throws `usage` for an unknown user, `failed` where there is no sshd.
  */
-export async function examine(options: DoctorOptions): Promise<readonly Finding[]> {
-  const { config, now, progress } = options;
+export async function examine(given: DoctorOptions): Promise<readonly Finding[]> {
+  const { now, progress } = given;
   progress('Reading the enrolments');
+  const { stored, ...config }: RulesInForce = isMember(given.config) ? given.config : await withRulesInForce(given.config, now);
+  const options = { ...given, config };
   const place = placeFor(config);
   // Only root checks the state that the service keeps for a user.
   const theirs = !isRoot() && openEnrolments({ config, user: place.owner, now }).heldBy === 'the service';
@@ -116,6 +119,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...(byThemselves === undefined ? [] : [byThemselves.finding]),
     ...unlisted,
     ...examineRules(config, { atPam: doors.pam, nowMs: now() }),
+    ...(isRoot() ? examineStored(stored, config) : []),
     ...examineGrants(grants, { atPam: doors.pam }),
     ...(doors.gate || doors.pam ? examineContexts(config, active) : []),
   ];

@@ -16,7 +16,7 @@ import { authInfo, clientAddress, keyDigestOf, keyTypeOf, sshConnection } from '
 import { entryOf, realUser, type User } from '../system/users.ts';
 import { openVerifier, presentSocket, refuseAtGate, type OpenOptions } from '../login/open.ts';
 import { reasonOf } from '../login/record.ts';
-import { groupFacts, seemsFree } from '../login/ruling.ts';
+import { groupFacts, seemsFree, type RuleGroups } from '../login/ruling.ts';
 import type { Reason } from '../verdict/reasons.ts';
 import type { Circumstances, Outcome, SshSession, Verifier } from '../wire/verifier.ts';
 import { enrollFirst, isToEnroll } from './enroll-first.ts';
@@ -182,8 +182,8 @@ function originOf(user: User, environment: NodeJS.ProcessEnv): Origin {
 }
 
 /** What the rules know of a login at the gate: sshd has authenticated the user, by the name in USER. */
-function circumstancesOf({ rules }: Pick<Config, 'rules'>, environment: NodeJS.ProcessEnv, user: User): Circumstances {
-  const groups = groupFacts({ rules }, user, environment['USER']);
+function circumstancesOf(config: RuleGroups, environment: NodeJS.ProcessEnv, user: User): Circumstances {
+  const groups = groupFacts(config, user, environment['USER']);
   return { ...groups, keyType: keyTypeOf(authInfo(environment)), firstFactor: true };
 }
 

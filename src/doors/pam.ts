@@ -20,7 +20,7 @@ import { openJudge, type Judge } from '../wire/remote.ts';
 import { hasJudge } from '../system/systemd.ts';
 import { reasonOf } from '../login/record.ts';
 import { openVerifier, recordRefusal, type OpenOptions } from '../login/open.ts';
-import { groupFacts, seemsFree } from '../login/ruling.ts';
+import { groupFacts, seemsFree, type RuleGroups } from '../login/ruling.ts';
 import type { Attempt, Circumstances, Outcome, Verifier } from '../wire/verifier.ts';
 import { pamTerminal } from './pam-terminal.ts';
 import { noticeLine } from './notice.ts';
@@ -208,8 +208,8 @@ function originOf(environment: NodeJS.ProcessEnv, name: string, user: User | und
 }
 
 /** What the rules know of a login at PAM. Groups are those of the passwd database and NSS. */
-function circumstancesOf({ rules }: Pick<Config, 'rules'>, environment: NodeJS.ProcessEnv, user: User | undefined): Circumstances {
-  const groups = groupFacts({ rules }, user, environment['PAM_USER']);
+function circumstancesOf(config: RuleGroups, environment: NodeJS.ProcessEnv, user: User | undefined): Circumstances {
+  const groups = groupFacts(config, user, environment['PAM_USER']);
   // In the stacks of sudo and others, the lines before notp's have asked for the password.
   if (!isSshd(environment)) return { ...groups, keyType: undefined, firstFactor: true };
   const info = environment['SSH_AUTH_INFO_0'] ?? '';

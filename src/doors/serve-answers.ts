@@ -6,7 +6,7 @@ import { defaultConfig, isMember, thisHost, type Config } from '../system/config
 import { sayError } from '../terminal/printer.ts';
 import { MAX_TIMEOUT_MS } from '../system/settings.ts';
 import { realUser, userByUid } from '../system/users.ts';
-import { rulesAt } from '../login/ruling.ts';
+import { areStored, rulesAt } from '../login/ruling.ts';
 import { accountContexts } from '../login/account.ts';
 import { localVerifier, withKept } from '../login/login.ts';
 import type { Login, Terms } from '../login/terms.ts';
@@ -421,6 +421,7 @@ function termsOf({ config, place, now }: Service, asked: AskedOrigin): Terms {
     // Behind the service nobody enrols without an invitation.
     unenrolled: 'deny',
     rules: rulesAt(config, asked),
+    rulesInStore: areStored(config, asked),
     host: asked.host ?? thisHost(config),
     mayFallBack: true,
     now,

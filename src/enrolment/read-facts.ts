@@ -12,6 +12,7 @@ import { LEFT_IN_HOME } from './store-seal.ts';
 import type { Facts } from '../wire/facts.ts';
 import type { HostKey } from '../state/host-keys.ts';
 import { filesAmong, keptOfAll, sealedFiles } from '../login/sealed-files.ts';
+import { storedRules } from '../login/stored-rules.ts';
 import { openableWithTokens } from '../login/opening.ts';
 import { withState, type State } from '../state/state.ts';
 import type { StatePlace } from '../state/place.ts';
@@ -81,10 +82,11 @@ interface Known {
  */
 export async function sourcesIn(
   transaction: Transaction,
-  { rules }: Pick<Config, 'rules'>,
+  config: Pick<Config, 'rules' | 'rulesInStore'>,
   nowMs: number,
   user?: string,
 ): Promise<readonly Source[]> {
+  const { rules } = config.rulesInStore ? await storedRules(transaction) : config;
   const longestMs = Math.max(0, ...rules.map(({ rememberMs = 0 }) => rememberMs));
   if (longestMs === 0) return [];
   return (await transaction.sources(nowMs - longestMs, user)).filter(({ acceptedMs }) => acceptedMs <= nowMs);

@@ -22,6 +22,7 @@ import { enrolByNotice, record, recordOf, refuseUnlinked, settledBy, triesAfter,
 import type { Login, Terms } from './terms.ts';
 import { rulingFor } from './ruling.ts';
 import { keptFiles } from './sealed-files.ts';
+import { storedRules } from './stored-rules.ts';
 import { granted, remember, remembered, unasked } from './without-code.ts';
 
 /** Gives a verifier even where something is broken: then each of its outcomes is the refusal for it. */
@@ -97,9 +98,18 @@ async function onBasis<T>({ origin: { user } }: Login, terms: Terms, state: Stat
 
 async function hearingOf(login: Login, terms: Terms, basis: Basis, ref: string): Promise<Hearing> {
   const asked = await withKept(login, terms, basis.state);
-  const ruling = rulingFor(login, terms, basis.inOutage);
+  const ruling = rulingFor(login, await inForce(terms, basis), basis.inOutage);
   if (!basis.inOutage) return { login: asked, terms, basis, ruling, ref };
   return { login: asked, terms: { ...terms, policy: { ...terms.policy, alwaysStepUp: true }, unenrolled: 'deny' }, basis, ruling, ref };
+}
+
+/**
+ * The rules that decide: those of the store, where it has them. A user's own state is the user's to write, so its rules would prove nothing.
+ * The copy for outages has none.
+ */
+async function inForce(terms: Terms, { state, inOutage }: Basis): Promise<Terms> {
+  if (terms.rulesInStore !== true || terms.place.kind !== 'service' || inOutage) return terms;
+  return { ...terms, rules: (await state.store.exclusively(storedRules)).rules };
 }
 
 /** The login with the sealed files of the store, where it keeps them. A file that no key of this host opens is locked. */

@@ -9,7 +9,7 @@ import { realUser, SERVICE_USER, userByName, type User } from '../system/users.t
 import type { Reason } from '../verdict/reasons.ts';
 import { accountContexts } from './account.ts';
 import { localVerifier } from './login.ts';
-import { rulesAt } from './ruling.ts';
+import { areStored, rulesAt } from './ruling.ts';
 import { connectForEach, refuseOver, remoteVerifier, type Judge } from '../wire/remote.ts';
 import { auditLog, makeLogFolder, withPresentState } from '../state/state.ts';
 import { statePlace } from '../state/place.ts';
@@ -67,6 +67,7 @@ export async function openVerifier({ config, contexts, user, origin, circumstanc
       policy: config.policy,
       unenrolled: mayEnrol ? 'enroll' : 'deny',
       rules: knowsAll ? rules : rules.map((rule) => ({ ...rule, enrolByMs: undefined })),
+      rulesInStore: areStored(config, origin),
       host: thisHost(config),
       mayFallBack: true,
       now,

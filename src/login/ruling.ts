@@ -31,6 +31,11 @@ export function rulesAt({ rules }: Pick<Config, 'rules'>, { door }: Pick<Origin,
   return door === 'cli' ? [] : rules;
 }
 
+/** Whether the rules for a door are in the store. */
+export function areStored({ rulesInStore }: Pick<Config, 'rulesInStore'>, { door }: Pick<Origin, 'door'>): boolean {
+  return rulesInStore && door !== 'cli';
+}
+
 /** A user whom the passwd database does not have is unknown, and has shown nothing. A source that is a name is unknown: others choose names. */
 export function factsOf(origin: Origin, circumstances: Circumstances, host: string): Facts {
   const { user, uid, service, rhost } = origin;
@@ -44,13 +49,22 @@ export function factsOf(origin: Origin, circumstances: Circumstances, host: stri
   };
 }
 
+/** Says which groups are looked up: those that the rules name, or those of `ruleGroups`. */
+export interface RuleGroups extends Pick<Config, 'rules'> {
+  readonly ruleGroups?: Config['ruleGroups'];
+}
+
 /**
  * What is known of the groups that the rules name, for an account: those of all its names in the passwd file, and of `loginName`, as whoever
  * logs in may use any. It is unknown whether the user is in a group that only some of the names are in, that no database knows at this
  * moment, or that a directory might have the user in, had it answered.
  */
-export function groupsKnown({ rules }: Pick<Config, 'rules'>, user: User | undefined, loginName = user?.name): Memberships {
-  const named = groupsNamed(rules).slice(0, MAX_GROUPS);
+export function groupsKnown(
+  { rules, ruleGroups = groupsNamed(rules) }: RuleGroups,
+  user: User | undefined,
+  loginName = user?.name,
+): Memberships {
+  const named = ruleGroups.slice(0, MAX_GROUPS);
   if (user === undefined || named.length === 0) return { groups: [], otherGroups: [], unsure: new Map() };
   const inFile = namesInFile(user.uid);
   const names = inFile && [...new Set([user.name, entryOf(user, loginName).name, ...inFile])];

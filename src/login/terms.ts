@@ -31,6 +31,8 @@ export interface Terms {
   readonly unenrolled: 'deny' | 'enroll';
   /** Who is asked for a code. */
   readonly rules: readonly Rule[];
+  /** Whether the store has the rules instead: then a decision reads them there. */
+  readonly rulesInStore?: boolean;
   /** The name of this host, for the rules. */
   readonly host: string;
   /** Whether a copy of this host is configured and may decide while the store is out of reach. */

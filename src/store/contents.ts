@@ -48,6 +48,7 @@ const TABLES = {
   granted: { columns: ['id', '"user"', 'uid', 'as_of_ms', 'until_ms', 'address', 'key', 'service', 'reason', 'mac'], key: ['id'] },
   imported: { columns: ['uid', 'mark', 'key', 'last_step', 'codes', 'spent', 'mac'], key: ['uid', 'mark'] },
   member: { columns: ['host', 'until_ms', 'seen_ms', 'revoked_ms'], key: ['host'] },
+  rules: { columns: ['id', 'as_of_ms', 'text', 'mac'], key: ['id'] },
   former_chain_key: { columns: ['key', 'mac'], key: ['key'] },
   // Their MACs cover the id of the log, so they are made where the rows are written.
   refusals: { columns: ['"user"', ...COUNTS], key: ['"user"'] },
@@ -129,8 +130,9 @@ export async function renewMacs({ all, write, dialect, seal }: Statements, users
   }
 }
 
-/** Those of `imported` name no user. The empty name has those of accounts without an enrolment: the account has another uid by now. */
+/** Those of `rules` and `imported` name no user. The rules go with the empty name. The empty name has those of accounts without an enrolment: the account has another uid by now. */
 async function rowsOfUser({ all, seal }: Asking, name: Table & SealedTable, user: string, lock: string): Promise<SealedRow[]> {
+  if (name === 'rules') return user === '' ? await sealedRows({ all, seal }, name, `SELECT * FROM rules${lock}`) : [];
   if (name !== 'imported') return await sealedRows({ all, seal }, name, `SELECT * FROM ${name} WHERE "user" = $user${lock}`, { user });
   const ofAccount = (sql: string): ReturnType<typeof all> => all(sql, user === '' ? {} : { user });
   const uids = 'SELECT uid FROM enrolment';

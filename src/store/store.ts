@@ -257,8 +257,26 @@ export interface MemberTables {
   revokeMember(host: string, revokedMs: number): Promise<void>;
 }
 
+/** The rules of a fleet, as somebody has put them. */
+export interface KeptRules {
+  /** TOML with [[rule]] tables. */
+  readonly text: string;
+  /** When they were put, Unix time in milliseconds. */
+  readonly asOfMs: number;
+  /** Why they count for nothing. */
+  readonly doubt?: Doubt;
+}
+
+export interface RuleTables {
+  /** Undefined where nobody has put any. */
+  keptRules(): Promise<KeptRules | undefined>;
+  /** Puts them in the place of earlier ones. Throws where they cannot be signed here. */
+  putRules(rules: Omit<KeptRules, 'doubt'>): Promise<void>;
+  dropRules(): Promise<void>;
+}
+
 /** The operations inside one exclusive transaction. */
-export interface Transaction extends OutageTables, GrantTables, MemberTables {
+export interface Transaction extends OutageTables, GrantTables, MemberTables, RuleTables {
   /** Unix time in milliseconds by the store's own clock, where several hosts share it; undefined where the host's clock is the only one. */
   clockMs(): Promise<number | undefined>;
   /** As every enrolment that is read, with the codes that are known as used of an imported secret; see imported.ts. */

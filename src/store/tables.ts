@@ -30,6 +30,7 @@ import {
 } from './rows.ts';
 import type { Row, Values } from './row.ts';
 import { COUNTS, drop, encoded, isForged, macOf, markMac, NO_MAC, sealedRows, type SealedRow } from './row-seal.ts';
+import { rulesOn } from './rules.ts';
 import { reserveSlots, slotsOn } from './slots.ts';
 import { FLOODS, NO_RECORD, type ChainHead, type Enrolment, type Flood, type Imported, type Tally, type Transaction } from './store.ts';
 
@@ -150,6 +151,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       await reserved();
     },
     ...membersOn(statements),
+    ...rulesOn(statements),
     ...slotsOn(statements),
     enrolment: async (user, context) => {
       const sql = `SELECT * FROM enrolment WHERE "user" = $user AND context = $context${lock}`;

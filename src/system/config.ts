@@ -27,8 +27,12 @@ export interface Config {
   /** The first of them, which commands use unless they are given another. */
   readonly context: string;
   readonly unenrolled: 'deny' | 'enroll';
-  /** Who is asked for a code, in the order of the file. */
+  /** Who is asked for a code, in the order of the file. None where the store has the rules. */
   readonly rules: readonly Rule[];
+  /** Whether the store has the rules instead, for all hosts that say so. */
+  readonly rulesInStore: boolean;
+  /** The groups that doors look up for the rules of the store, which they cannot read; undefined: those that `rules` name. */
+  readonly ruleGroups: readonly string[] | undefined;
   readonly socket: string;
   /** The socket of the judge of the PAM door. */
   readonly judge: string;
@@ -121,19 +125,38 @@ function decodeUtf8(bytes: Uint8Array, file: string): string {
 
 /** The configuration in `source`; `file` is for messages. */
 export function parseConfig(source: string, file: string): Config {
-  let tables: Record<string, unknown>;
-  try {
-    tables = parse(source);
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error;
-    throw new NotpError(
-      'bad_configuration',
-      `${file}:${String(error.line)}: ${error.message.split('\n')[0] ?? ''}`,
-      'the file is TOML; see the example in examples/notp.toml',
-    );
-  }
+  const tables = tablesIn(source, file, 'the file is TOML; see the example in examples/notp.toml');
   refuseUnknown(tables, file, source);
   return fromTables(tables, file, source);
+}
+
+/** The rules in `source`, a file with nothing but [[rule]] tables; `file` is for messages. Throws `bad_configuration`. */
+export function parseRules(source: string, file: string): readonly Rule[] {
+  const tables = tablesIn(source, file, 'the file is TOML with [[rule]] tables; see notp.toml(5)');
+  const other = Object.keys(tables).find((name) => name !== 'rule');
+  if (other !== undefined)
+    throw new NotpError(
+      'bad_configuration',
+      `${file}:${lineOf(source, '', other)}: ${quoted(other)} is no rule`,
+      'a file of rules has [[rule]] tables and nothing else; the rest stays in notp.toml of each host',
+    );
+  return rulesIn(tables['rule'], file, source);
+}
+
+/** Reads a file of rules as parseRules() takes it. Throws `bad_configuration`. */
+export function rulesText(file: string): string {
+  const bytes = readOwned(path.resolve(file));
+  if (bytes === undefined) throw new NotpError('bad_configuration', `${file}: there is no such file`);
+  return decodeUtf8(bytes, file);
+}
+
+function tablesIn(source: string, file: string, hint: string): Record<string, unknown> {
+  try {
+    return parse(source);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    throw new NotpError('bad_configuration', `${file}:${String(error.line)}: ${error.message.split('\n')[0] ?? ''}`, hint);
+  }
 }
 
 /** The name of this host in a fleet and for the rules. */
@@ -233,6 +256,11 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
       `${file}:${lineOf(source, 'fleet', 'judges')}: fleet.judges names judges, who have the sealed files in their store`,
       'secrets = "store" at the top of the file',
     );
+  const rulesInStore = get(SETTINGS.rules) === 'store';
+  const ruleGroups = get(SETTINGS.ruleGroups);
+  const misplaced = misplacedRules(tables, { rulesInStore, ruleGroups, store });
+  if (misplaced !== undefined)
+    throw new NotpError('bad_configuration', `${file}:${lineOf(source, '', misplaced.key)}: ${misplaced.what}`, misplaced.fix);
   return {
     secrets: secrets === 'store' ? DEFAULT_SECRETS : secrets,
     secretsInStore: secrets === 'store',
@@ -240,6 +268,8 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
     context: contexts[0] ?? '',
     unenrolled: get(SETTINGS.unenrolled),
     rules: rulesIn(tables['rule'], file, source),
+    rulesInStore,
+    ruleGroups: rulesInStore ? ruleGroups : undefined,
     socket: get(SETTINGS.socket),
     judge: get(SETTINGS.judge),
     hostKeys,
@@ -267,6 +297,29 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
     fleet,
     judges,
     audit: { file: get(SETTINGS.auditFile), journal: get(SETTINGS.journal) },
+  };
+}
+
+/** Rules are in one place: nobody must look for the order of two lists. */
+function misplacedRules(
+  tables: Record<string, unknown>,
+  { rulesInStore, ruleGroups, store }: Pick<Config, 'rulesInStore' | 'store'> & { readonly ruleGroups: readonly string[] },
+): { readonly key: string; readonly what: string; readonly fix: string } | undefined {
+  if (!rulesInStore)
+    return ruleGroups.length === 0
+      ? undefined
+      : { key: 'rule_groups', what: 'rule_groups is for rules in the store', fix: 'add rules = "store", or delete it' };
+  if (tables['rule'] !== undefined)
+    return {
+      key: 'rule',
+      what: 'with rules = "store", rules of this file would not count',
+      fix: 'bring them into the store: notp rules put FILE',
+    };
+  if (store.kind !== 'user') return undefined;
+  return {
+    key: 'rules',
+    what: 'rules = "store" needs a store of the host or of a fleet, and store.url is "user"',
+    fix: 'leave out one of the two',
   };
 }
 

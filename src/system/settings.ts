@@ -1,7 +1,7 @@
 /** The settings of `notp.toml`: table, key, default, and the check that turns a TOML value into a typed one. */
 import { ALGORITHMS, DIGITS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS } from '../otp/code.ts';
 import { hasControls } from '../otp/escape.ts';
-import { isContextName } from '../otp/names.ts';
+import { isContextName, isUserName } from '../otp/names.ts';
 
 /** Checks a value of the file: gives the parsed value, or a phrase that says what it must be. */
 export type Check<T> = (value: unknown) => T | Expected;
@@ -22,6 +22,8 @@ export interface Setting<T> {
 
 /** The most contexts: each is one more secret that a guess may hit, and one more key to derive. */
 export const MAX_CONTEXTS = 4;
+/** Each login looks all of them up. */
+const MAX_RULE_GROUPS = 256;
 const MAX_KEY_FILES = 4;
 const MAX_AUTHORIZED_KEYS = 8;
 const SECOND_MS = 1_000;
@@ -41,6 +43,8 @@ export const SETTINGS = {
   unenrolled: setting('', 'unenrolled', among(['deny', 'enroll'] as const), 'deny'),
   socket: setting('', 'socket', absolute, '/run/notp/%U.sock'),
   judge: setting('', 'judge', absolute, '/run/notp/judge.sock'),
+  rules: setting('', 'rules', among(['file', 'store'] as const), 'file'),
+  ruleGroups: setting('', 'rule_groups', groupNames, []),
   hostKeys: setting('', 'host_key', keyFiles, '/etc/notp/host.key'),
   notices: setting('', 'notices', trueOrFalse, true),
   issuer: setting('code', 'issuer', matching(isIssuer, 'at most 64 printable characters'), ''),
@@ -88,6 +92,14 @@ function contextNames(value: unknown): readonly string[] | Expected {
   const isList = names.length > 0 && names.length <= MAX_CONTEXTS && new Set(names).size === names.length;
   if (isList && names.every((name) => typeof name === 'string' && isContextName(name))) return names as readonly string[];
   return new Expected(`a context name, or a list of at most ${String(MAX_CONTEXTS)} different ones`);
+}
+
+/** Names of groups, without "@". */
+function groupNames(value: unknown): readonly string[] | Expected {
+  const names: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (names.length <= MAX_RULE_GROUPS && names.every((name) => typeof name === 'string' && isUserName(name) && !name.startsWith('@')))
+    return names as readonly string[];
+  return new Expected(`a list of at most ${String(MAX_RULE_GROUPS)} names of groups, without "@"`);
 }
 
 function isIssuer(text: string): boolean {

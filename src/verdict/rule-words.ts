@@ -15,7 +15,7 @@ export function whoOf(rule: Rule): string {
 }
 
 /** What becomes of them, with the reason of the rule. */
-export function whatOf({ ask, rememberMs, enrolByMs, reason }: Omit<Rule, FactKey | 'line'>): string {
+export function whatOf({ ask, rememberMs, enrolByMs, reason }: Omit<Rule, FactKey | 'line' | 'inStore'>): string {
   const remember = rememberMs === undefined ? '' : `, which counts for ${spanOf(rememberMs)} with the same key and address`;
   const enrol = enrolByMs === undefined ? '' : `; until ${new Date(enrolByMs).toISOString()} nobody must be enrolled`;
   const asked = ask === 'refuse' ? 'refused' : ask === 'nothing' ? 'no code' : `a code${remember}${enrol}`;

@@ -30,8 +30,10 @@ export interface Rule extends Readonly<Partial<Record<FactKey, readonly string[]
   /** With `code`: until when a user who was never enrolled gets in, Unix time in milliseconds. */
   readonly enrolByMs?: number | undefined;
   readonly reason?: string | undefined;
-  /** The line of the configuration where it begins. */
+  /** The line of the configuration, or of the rules in the store, where it begins. */
   readonly line: number;
+  /** Whether it is in the store. */
+  readonly inStore?: true;
 }
 
 /** What is known of a login. Undefined: unknown. */
@@ -168,6 +170,6 @@ export function identityOf(rule: Rule): string {
 }
 
 /** A rule for a person: `the rule in line 12 of notp.toml (ticket OPS-12)`. */
-export function nameOf({ line, reason }: Rule): string {
-  return `the rule in line ${String(line)} of notp.toml${reason === undefined ? '' : ` (${reason})`}`;
+export function nameOf({ line, reason, inStore }: Rule): string {
+  return `the rule in line ${String(line)} of ${inStore === true ? 'the rules in the store' : 'notp.toml'}${reason === undefined ? '' : ` (${reason})`}`;
 }

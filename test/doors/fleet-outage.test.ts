@@ -34,7 +34,7 @@ describe(
       server.createDatabase(FLEET_DATABASE);
       const hostKey = randomBytes(32);
       one = await fleetHost(server, 'one', { hostKey, outage: true });
-      two = await fleetHost(server, 'two', { hostKey, outage: true });
+      two = await fleetHost(server, 'two', { hostKey, outage: true, top: 'rules = "store"' });
       denying = await fleetHost(server, 'denying', { hostKey });
       keeping = await fleetHost(server, 'keeping', { hostKey, outage: true, top: 'secrets = "store"' });
       beside = await fleetHost(server, 'beside', { hostKey, outage: true, top: 'secrets = "store"' });
@@ -69,7 +69,14 @@ describe(
       const { user, enrolled } = await approved();
       const other = addUser();
       const { recovery } = await one.enroll(other);
+      const open = `${two.folder}/rules.toml`;
+      fs.writeFileSync(open, `[[rule]]\nusers = ["${user.name}"]\nask = "nothing"\nreason = "test"\n`, { mode: 0o600 });
+      await notp(two, 'rules', 'put', open);
+      const isAsked = async (): Promise<boolean> => (await two.pam(user.name, '', { words: ['--before'] })).code !== 0;
+      assert.ok(!(await isAsked()));
       await server.stop();
+      // The copy has no rules of the store.
+      assert.ok(await isAsked());
       const codes = pair(enrolled);
       assert.equal(reasonIn(one, await one.pam(other.name, recovery[0] ?? '')), 'store_unavailable');
       assert.equal(reasonIn(denying, await denying.pam(user.name, codes)), 'store_unavailable');
@@ -78,6 +85,7 @@ describe(
       assert.equal((await one.pam(user.name, codes)).code, 0);
       assert.equal(outageRecordIn(one, await one.pam(user.name, codes)).reason, 'replayed');
       await server.start();
+      await notp(two, 'rules', 'remove');
       // Whoever comes first makes the host report.
       assert.equal(reasonIn(one, await one.pam(other.name, '000000')), 'wrong_code');
       for (const host of [denying, two]) assert.equal(reasonIn(host, await host.pam(user.name, codes)), 'replayed');

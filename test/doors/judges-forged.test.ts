@@ -24,6 +24,12 @@ const FLOOD = 300;
 /** Handshakes of one network at the same time. */
 const PLACES = 256;
 
+/** A wrong code of somebody in so many groups. */
+function inGroups(count: number): Partial<Question> {
+  const groups = Array.from({ length: count }, (_, i) => `${'group-'.repeat(20)}${String(i)}`);
+  return { readings: code('000000'), circumstances: { ...NOTHING_KNOWN, firstFactor: true, groups } };
+}
+
 describe('root of a member', { skip: NEEDS }, () => {
   let ca: string;
   let judge: FleetJudge;
@@ -142,16 +148,8 @@ describe('root of a member', { skip: NEEDS }, () => {
   });
 
   it('has no room for more than a question takes', async () => {
-    const circumstances = (count: number): Partial<Question> => ({
-      readings: code('000000'),
-      circumstances: {
-        ...NOTHING_KNOWN,
-        firstFactor: true,
-        groups: Array.from({ length: count }, (_, i) => `${'group-'.repeat(20)}${String(i)}`),
-      },
-    });
-    assert.equal(await said(web1, printQuestion(question(circumstances(100)))), 'wrong_code');
-    assert.equal(await said(web1, printQuestion(question(circumstances(1_024)))), 'closed');
+    assert.equal(await said(web1, printQuestion(question(inGroups(100)))), 'wrong_code');
+    assert.equal(await said(web1, printQuestion(question(inGroups(1_024)))), 'closed');
   });
 
   it('cannot keep the judge from answering others', async () => {

@@ -28,7 +28,7 @@ import { parsePayload, printPayload } from '../../src/seal/seal.ts';
 import { looksLikePythonNotp, parsePythonNotp } from '../../src/seal/python-notp.ts';
 import { parseManifest } from '../../src/setup/manifest.ts';
 import { parseAuthorizedKey } from '../../src/system/ssh/authorized-keys.ts';
-import { parseConfig } from '../../src/system/config.ts';
+import { parseConfig, parseRules } from '../../src/system/config.ts';
 import { lineInFile } from '../../src/system/accounts/passwd-file.ts';
 import { parseCertificate } from '../../src/system/ssh/certificate.ts';
 import { parseEnrolAnswer, printEnrolAnswer } from '../../src/wire/enrolment.ts';
@@ -182,6 +182,11 @@ export const PARSERS: readonly Parser[] = [
     name: 'config',
     family: 'the configuration',
     check: (input) => void valueOrRefusal(() => parseConfig(text(input), '/etc/notp/notp.toml')),
+  },
+  {
+    name: 'rules',
+    family: 'the configuration',
+    check: (input) => void valueOrRefusal(() => parseRules(text(input), 'rules.toml')),
   },
   {
     name: 'otpauth',

@@ -116,3 +116,58 @@ describe('an acceptance that is asked for alone', () => {
     assert.equal(world.records().length, before, 'and records none');
   });
 });
+
+const put = (text: string): Promise<void> =>
+  world.withState(({ store }) => store.exclusively((transaction) => transaction.putRules({ text, asOfMs: world.nowMs })));
+
+describe('rules in the store', () => {
+  const STORED = { rules: [], rulesInStore: true } as const;
+  const OPEN = '[[rule]]\nask = "nothing"\nreason = "ticket"\n';
+
+  it('decide as those of the file would, and the record says where they are', async () => {
+    await put(`\n${OPEN}`);
+    assert.equal(await world.before(secret, STORED), 'rule');
+    assert.equal(last()['detail'], 'the rule in line 2 of the rules in the store (ticket)');
+    await put('[[rule]]\nask = "refuse"\n');
+    assert.equal(await world.verify(secret, CODE, STORED), 'not_permitted');
+  });
+
+  it('fit by the host', async () => {
+    await put(`[[rule]]\nhosts = ["web*"]\n${OPEN.slice('[[rule]]\n'.length)}`);
+    for (const [host, answer] of [
+      ['web1', 'rule'],
+      ['db1', 'ask'],
+    ] as const)
+      assert.equal(await world.before(secret, { ...STORED, host }), answer, host);
+  });
+
+  it('count for nothing where the file is to be asked, and those of the file where the store is', async () => {
+    await put(OPEN);
+    assert.equal(await world.before(secret, by()), 'ask');
+    await put('');
+    assert.equal(await world.before(secret, { ...STORED, ...by(NOTHING) }), 'ask');
+  });
+
+  for (const [what, spoil] of [
+    ['there are none', () => world.withState(({ store }) => store.exclusively((transaction) => transaction.dropRules()))],
+    ['somebody has changed them', () => Promise.resolve(world.sql('UPDATE rules SET as_of_ms = as_of_ms + 1'))],
+    ['they are of a notp with more keys', () => put(`${OPEN}when = "night"\n`)],
+    ['they are no TOML', () => put(`${OPEN}=`)],
+  ] as const)
+    it(`ask for a code where ${what}`, async () => {
+      await put(OPEN);
+      assert.equal(await world.before(ABSENT, STORED), 'rule');
+      await spoil();
+      assert.equal(await world.before(secret, STORED), 'ask');
+      assert.equal(await world.before(ABSENT, STORED), 'bad_secret_file');
+      assert.equal(await world.verify(secret, CODE, STORED), 'wrong_code');
+    });
+
+  it('count for nothing in a state of the user, who may write it', async () => {
+    await put(OPEN);
+    assert.equal(
+      await world.before(secret, { ...STORED, place: { ...world.place, kind: 'user' } }).catch(() => 'ask'),
+      'store_unavailable',
+    );
+  });
+});

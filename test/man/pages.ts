@@ -28,7 +28,7 @@ export const PAGES: Readonly<Record<string, Readonly<Record<string, readonly str
     rename: ['notp rename'],
     remove: ['notp remove'],
     demo: ['notp demo'],
-    rules: ['notp rules', 'notp rules explain'],
+    rules: ['notp rules', 'notp rules put', 'notp rules get', 'notp rules remove', 'notp rules explain'],
     config: ['notp config check'],
     grant: ['notp grant'],
     grants: ['notp grants'],

@@ -34,6 +34,7 @@ async function fill(store: Store): Promise<void> {
     await transaction.putSealed('alice', 'ssh', '{"a":"é\\n"}');
     await transaction.approve({ user: 'alice', asOfMs: 1_700_000_000_789 });
     await transaction.keepGrant(GRANT);
+    await transaction.putRules({ text: '[[rule]]\nask = "code"\n', asOfMs: 1_700_000_000_000 });
     await transaction.noteMember({ host: 'web1', untilMs: 1_700_000_000_000, seenMs: 1_690_000_000_000 });
     await transaction.keepImport(IMPORTED);
     await transaction.keepChainKey(new Uint8Array(32).fill(7));
@@ -91,6 +92,7 @@ describe('a copy of a store', { skip: lacksPostgres() }, () => {
         sealed: 1,
         approved: 1,
         granted: 1,
+        rules: 1,
         member: 1,
         imported: 1,
         former_chain_key: 1,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
 import type { RowSeal } from '../../src/store/row-seal.ts';
-import type { Store } from '../../src/store/store.ts';
+import type { KeptRules, Store } from '../../src/store/store.ts';
 import type { Grant } from '../../src/verdict/grants.ts';
 import { ENGINES, type Database } from './engines.ts';
 
@@ -39,6 +39,8 @@ for (const { name, skip, ready } of ENGINES)
       store.close();
     });
     const all = (): Promise<readonly Grant[]> => store.exclusively((transaction) => transaction.grants());
+    const rules = (): Promise<KeptRules | undefined> => store.exclusively((transaction) => transaction.keptRules());
+    const put = (some: KeptRules): Promise<void> => store.exclusively((transaction) => transaction.putRules(some));
 
     it('are read as they were made, by user and end', async () => {
       assert.deepEqual(await all(), [SOONER, ONE, BOBS]);
@@ -77,5 +79,46 @@ for (const { name, skip, ready } of ENGINES)
       store.close();
       store = database.open(sealWith('next'));
       assert.deepEqual(await all(), [SOONER, ONE, BOBS]);
+    });
+
+    describe('and the rules beside them', () => {
+      const RULES: KeptRules = { text: '[[rule]]\nask = "refuse" # é\n', asOfMs: 1_795_000_000_000 };
+
+      it('are none, then the last that were put, then none again', async () => {
+        assert.equal(await rules(), undefined);
+        await put({ ...RULES, text: '' });
+        await put(RULES);
+        assert.deepEqual(await rules(), RULES);
+        await store.exclusively((transaction) => transaction.dropRules());
+        assert.equal(await rules(), undefined);
+      });
+
+      it('are known as forged where a column was changed, or where another key signed them', async () => {
+        await put(RULES);
+        for (const [column, value] of [
+          ['text', `'[[rule]]'`],
+          ['as_of_ms', 'as_of_ms + 1'],
+          ['mac', `'${'0'.repeat(64)}'`],
+        ] as const) {
+          database.sql(`CREATE TABLE kept AS SELECT * FROM rules; UPDATE rules SET ${column} = ${value}`);
+          assert.equal((await rules())?.doubt, 'forged', column);
+          database.sql('DELETE FROM rules; INSERT INTO rules SELECT * FROM kept; DROP TABLE kept');
+        }
+        assert.deepEqual(await rules(), RULES);
+        store.close();
+        store = database.open(sealWith('other'));
+        assert.equal((await rules())?.doubt, 'forged');
+      });
+
+      it('are signed by the next key with the rows of nobody', async () => {
+        await put(RULES);
+        store.close();
+        store = database.open(sealWith('next', 'key'));
+        await store.exclusively((transaction) => transaction.renewRows(['alice']));
+        await store.exclusively((transaction) => transaction.renewRows(['']));
+        store.close();
+        store = database.open(sealWith('next'));
+        assert.deepEqual(await rules(), RULES);
+      });
     });
   });

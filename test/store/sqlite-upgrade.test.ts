@@ -97,7 +97,7 @@ describe('a database of the first release', () => {
       assert.equal(await transaction.remembers(ALICE, CONNECTION), true);
     });
     store.close();
-    assert.equal(question(file, 'PRAGMA user_version'), 21);
+    assert.equal(question(file, 'PRAGMA user_version'), 22);
     assert.equal(question(file, 'PRAGMA integrity_check'), 'ok');
   });
 
@@ -125,7 +125,7 @@ describe('a database of the first release', () => {
       store.close();`;
     const ran = await Promise.all(Array.from({ length: 6 }, () => run([process.execPath, '--input-type=module', '-e', program, file])));
     for (const { code, stdout, stderr } of ran) assert.deepEqual([code, stdout], [0, `${ALICE.state.lastStep}\n`], stderr);
-    assert.equal(question(file, 'PRAGMA user_version'), 21);
+    assert.equal(question(file, 'PRAGMA user_version'), 22);
   });
 
   it('stays as it was where bringing it up to date fails', () => {
@@ -173,7 +173,7 @@ describe('a database of the third schema', () => {
     made.close();
     const database = new DatabaseSync(file);
     database.exec(
-      'ALTER TABLE enrolment DROP COLUMN pending_period_seconds; ALTER TABLE enrolment DROP COLUMN tries; ALTER TABLE enrolment DROP COLUMN uid; ALTER TABLE chain DROP COLUMN mac; ALTER TABLE chain DROP COLUMN lacking; DROP TABLE backlog; DROP TABLE acceptances; ALTER TABLE enrolment DROP COLUMN mac; ALTER TABLE connection DROP COLUMN mac; ALTER TABLE enrolment DROP COLUMN digest; ALTER TABLE enrolment DROP COLUMN pending_digest; ALTER TABLE enrolment DROP COLUMN period_seconds; ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals; DROP TABLE sealed; DROP TABLE approved; DROP TABLE outage; DROP TABLE imported; DROP TABLE granted; DROP TABLE member; ALTER TABLE peer DROP COLUMN mac; PRAGMA user_version = 3',
+      'ALTER TABLE enrolment DROP COLUMN pending_period_seconds; ALTER TABLE enrolment DROP COLUMN tries; ALTER TABLE enrolment DROP COLUMN uid; ALTER TABLE chain DROP COLUMN mac; ALTER TABLE chain DROP COLUMN lacking; DROP TABLE backlog; DROP TABLE acceptances; ALTER TABLE enrolment DROP COLUMN mac; ALTER TABLE connection DROP COLUMN mac; ALTER TABLE enrolment DROP COLUMN digest; ALTER TABLE enrolment DROP COLUMN pending_digest; ALTER TABLE enrolment DROP COLUMN period_seconds; ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals; DROP TABLE sealed; DROP TABLE approved; DROP TABLE outage; DROP TABLE imported; DROP TABLE granted; DROP TABLE member; DROP TABLE rules; ALTER TABLE peer DROP COLUMN mac; PRAGMA user_version = 3',
     );
     database.close();
 
@@ -193,7 +193,7 @@ describe('a database of the third schema', () => {
       pendingState: { spent: '0' },
     });
     store.close();
-    assert.equal(question(file, 'PRAGMA user_version'), 21);
+    assert.equal(question(file, 'PRAGMA user_version'), 22);
     assert.equal(question(file, 'PRAGMA integrity_check'), 'ok');
   });
 });
@@ -204,12 +204,12 @@ describe('a database of the 20th schema', () => {
     openSqliteStore(file, { create: true }).close();
     const database = new DatabaseSync(file);
     database.exec("ALTER TABLE granted DROP COLUMN uid; INSERT INTO granted VALUES ('0000000a', 'alice', 0, 1, '', '', '', 'x', 'y')");
-    database.exec('PRAGMA user_version = 20');
+    database.exec('DROP TABLE rules; PRAGMA user_version = 20');
     database.close();
     const store = openSqliteStore(file, { create: false });
     assert.deepEqual(await store.exclusively((transaction) => transaction.grants()), []);
     store.close();
-    assert.equal(question(file, 'PRAGMA user_version'), 21);
+    assert.equal(question(file, 'PRAGMA user_version'), 22);
   });
 });
 
@@ -224,7 +224,7 @@ describe('a database of the second schema', () => {
       'ALTER TABLE enrolment DROP COLUMN pending_period_seconds; ALTER TABLE enrolment DROP COLUMN tries; ALTER TABLE enrolment DROP COLUMN uid; ALTER TABLE chain DROP COLUMN mac; ALTER TABLE chain DROP COLUMN lacking; DROP TABLE backlog; DROP TABLE acceptances; ALTER TABLE enrolment DROP COLUMN mac; ALTER TABLE connection DROP COLUMN mac; ALTER TABLE enrolment DROP COLUMN digest; ALTER TABLE enrolment DROP COLUMN pending_digest; ALTER TABLE enrolment DROP COLUMN period_seconds; ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals',
     );
     database.exec(
-      'DROP TABLE peer; DROP TABLE sealed; DROP TABLE approved; DROP TABLE outage; DROP TABLE imported; DROP TABLE granted; DROP TABLE member; PRAGMA user_version = 2',
+      'DROP TABLE peer; DROP TABLE sealed; DROP TABLE approved; DROP TABLE outage; DROP TABLE imported; DROP TABLE granted; DROP TABLE member; DROP TABLE rules; PRAGMA user_version = 2',
     );
     database.close();
     const store = openSqliteStore(file, { create: false });

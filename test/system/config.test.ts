@@ -27,6 +27,8 @@ describe('the defaults', () => {
       context: 'ssh',
       unenrolled: 'deny',
       rules: [],
+      rulesInStore: false,
+      ruleGroups: undefined,
       socket: '/run/notp/%U.sock',
       judge: '/run/notp/judge.sock',
       hostKeys: ['/etc/notp/host.key'],
@@ -192,6 +194,8 @@ describe('a value', () => {
         hostKey: '/k',
       },
       secretsInStore: false,
+      rulesInStore: false,
+      ruleGroups: undefined,
       code: { issuer: 'Bücher', digits: 8, periodSeconds: 60, algorithm: 'SHA512' },
       policy: { window: 0, budget: 100, refillMs: 90_000 },
       maxGrantMs: 2_592_000_000,
@@ -250,6 +254,8 @@ const BAD: readonly (readonly [table: string, key: string, values: readonly stri
     /must be a context name, or a list of at most 4 different ones$/,
   ],
   ['', 'unenrolled', ['"Deny"', '""', 'true', '0'], /must be one of "deny", "enroll"$/],
+  ['', 'rules', ['"Store"', '""', 'true', '[]'], /must be one of "file", "store"$/],
+  ['', 'rule_groups', ['"@ops"', '""', '[1]', 'true'], /must be a list of at most 256 names of groups, without "@"$/],
   ['', 'socket', PATHS, /must be an absolute path/],
   ['', 'judge', PATHS, /must be an absolute path/],
   ['', 'notices', ['1', '"true"', '"yes"'], /must be true or false$/],
@@ -334,6 +340,22 @@ it('a host is a member where it names judges, who have the sealed files in their
   const { message, hint } = refusal(lines);
   assert.match(message, /^2: fleet\.judges names judges, who have the sealed files in their store$/);
   assert.match(hint, /^secrets = "store" at the top/);
+});
+
+it('rules are in the file or in the store, and not in both', () => {
+  for (const [source, wrong] of [
+    ['rules = "store"\n[[rule]]\nask = "code"\n', /^2: with rules = "store", rules of this file would not count$/],
+    ['# here\nrule_groups = ["ops"]\n', /^2: rule_groups is for rules in the store$/],
+    ['rules = "store"\n[store]\nurl = "user"\n', /^1: rules = "store" needs a store of the host or of a fleet/],
+  ] as const)
+    assert.match(refusal(source).message, wrong, source);
+  const { rules, rulesInStore, ruleGroups } = parseConfig('rules = "store"\nrule_groups = ["ops"]\n', 'f');
+  assert.deepEqual({ rules, rulesInStore, ruleGroups }, { rules: [], rulesInStore: true, ruleGroups: ['ops'] });
+  const groups = Array.from({ length: 257 }, (_, i) => `g${String(i)}`);
+  assert.match(
+    refusal(`rules = "store"\nrule_groups = ${JSON.stringify(groups)}\n`).message,
+    /^2: rule_groups must be a list of at most 256/,
+  );
 });
 
 it('files in the store need a store of the host, and a list of keys has the one that seals first', () => {

@@ -308,6 +308,7 @@ describe('a rule', () => {
 
   it('is told in words', () => {
     assert.equal(nameOf(refuse({ line: 12 })), 'the rule in line 12 of notp.toml');
+    assert.equal(nameOf(refuse({ line: 12, inStore: true })), 'the rule in line 12 of the rules in the store');
     assert.equal(nameOf(nothing({ line: 3, reason: 'OPS-12' })), 'the rule in line 3 of notp.toml (OPS-12)');
     assert.equal(whoOf(code()), 'everybody');
     assert.equal(

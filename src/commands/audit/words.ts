@@ -29,6 +29,8 @@ const EVENTS: Readonly<Record<Event, string>> = {
   forget: 'forgot sources',
   grant: 'granted',
   'grant.ended': 'grant ended',
+  'rules.put': 'rules put',
+  'rules.removed': 'rules removed',
   'fleet.revoked': 'member revoked',
   'outage.approved': 'approved for outages',
   'outage.withdrawn': 'approval withdrawn',

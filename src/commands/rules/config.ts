@@ -1,20 +1,25 @@
 /** `notp config check`: says what is wrong with the configuration before a login meets it. */
 import type { Command } from 'commander';
 import { quoted } from '../../otp/escape.ts';
-import { DEFAULT_CONFIG_FILE, type Config } from '../../system/config.ts';
-import { groupByName, userByName } from '../../system/users.ts';
+import { DEFAULT_CONFIG_FILE, isMember, type Config } from '../../system/config.ts';
+import { withRulesInForce, type RulesInForce } from '../../login/stored-rules.ts';
+import { groupByName, isRoot, userByName } from '../../system/users.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
-import { common, configOf, type CommonFlags, type Finish } from '../options.ts';
+import { common, configOf, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 
 /** A mistake was thrown before, as `bad_configuration`. */
-function check(file: string, { rules }: Config): number {
+async function check(file: string, config: Config, now: () => number): Promise<number> {
+  // What a member says of rules decides nothing.
+  const { rules, stored }: RulesInForce = isMember(config) ? config : await withRulesInForce(config, now);
+  const where = stored === undefined ? file : 'rules in the store';
   for (const { line, users = [], ask } of rules)
     for (const name of users) {
       const why = strangerTo(name);
       const effect =
         name.startsWith('@') && ask === 'refuse' ? 'it refuses everybody who may be in it' : 'the rule does not fit anybody by that name';
-      if (why !== undefined) sayHint(`${file}:${String(line)}: ${why}, so ${effect}`);
+      if (why !== undefined) sayHint(`${where}:${String(line)}: ${why}, so ${effect}`);
     }
+  if (stored?.wrong !== undefined && isRoot()) sayHint(`the rules in the store count for nothing: ${stored.wrong}`);
   printResult(`${file}: no mistake found; rules: ${String(rules.length)}\n`);
   return 0;
 }
@@ -29,12 +34,12 @@ function strangerTo(name: string): string | undefined {
 }
 
 /** Adds `config`. */
-export function addConfig(program: Command, _: unknown, finish: Finish): void {
+export function addConfig(program: Command, { now }: Surroundings, finish: Finish): void {
   const config = program.command('config').description('check the configuration').helpCommand(false);
   common(config.command('check'))
     .description('check the configuration, and name the file, the line and the fix of a mistake')
     .addHelpText('after', '\nExit codes: 0 no mistake, 3 the configuration cannot be used.')
-    .action((flags: CommonFlags) => {
-      finish(check(flags.config ?? DEFAULT_CONFIG_FILE, configOf(flags)));
+    .action(async (flags: CommonFlags) => {
+      finish(await check(flags.config ?? DEFAULT_CONFIG_FILE, configOf(flags), now));
     });
 }

@@ -5,6 +5,7 @@ import { escapeControls, quoted, shellCommand } from '../../otp/escape.ts';
 import { thisHost, type Config } from '../../system/config.ts';
 import { serviceProblem } from '../../system/rule-settings.ts';
 import { groupsKnown } from '../../login/ruling.ts';
+import { withRulesInForce, type StoredRules } from '../../login/stored-rules.ts';
 import type { Memberships } from '../../system/accounts/memberships.ts';
 import { shownGrants } from '../../enrolment/grants.ts';
 import { statePlace } from '../../state/place.ts';
@@ -27,9 +28,13 @@ import {
   type Rule,
   type Ruling,
 } from '../../verdict/rules.ts';
+import { minuteOf } from '../enrolments/times.ts';
+import { addRulesInStore } from './in-store.ts';
 import { common, configOf, JSON_LINES, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 
-function listRules({ rules }: Config, json: boolean): number {
+async function listRules(config: Config, json: boolean, now: () => number): Promise<number> {
+  const { rules, stored } = await withRulesInForce(config, now);
+  if (stored !== undefined && !json) sayStored(stored);
   for (const rule of rules)
     printResult(
       json ? `${JSON.stringify(jsonOf(rule))}\n` : `${escapeControls(`line ${String(rule.line)}: ${whoOf(rule)}: ${whatOf(rule)}`)}\n`,
@@ -41,12 +46,19 @@ function listRules({ rules }: Config, json: boolean): number {
   return 0;
 }
 
+/** Says that the rules are those of the store, since when, or why none of them counts. */
+function sayStored({ asOfMs, wrong }: StoredRules): void {
+  if (wrong !== undefined) sayHint(`the rules in the store count for nothing: ${wrong}`);
+  else sayHint(`these are the rules in the store, put there ${minuteOf(new Date(asOfMs ?? 0).toISOString())} UTC`);
+}
+
 /** Whether a rule refuses also at services that tell neither address nor key. */
 function refusesUnknown({ ask, services, from, keys }: Rule): boolean {
   return ask === 'refuse' && services === undefined && (from !== undefined || keys !== undefined);
 }
 
-function jsonOf({ line, ask, rememberMs, enrolByMs, reason, ...facts }: Rule): object {
+function jsonOf({ line, ask, rememberMs, enrolByMs, reason, ...rule }: Rule): object {
+  const facts = Object.fromEntries(FACT_KEYS.flatMap((key) => (rule[key] === undefined ? [] : [[key, rule[key]]])));
   return {
     ...{ line, ask, ...facts },
     ...(rememberMs === undefined ? {} : { remember_seconds: rememberMs / 1000 }),
@@ -81,7 +93,9 @@ interface Met {
   readonly misfits: readonly { readonly key: FactKey; readonly fit: Fit }[];
 }
 
-async function explain(config: Config, name: string, flags: ExplainFlags, now: () => number): Promise<number> {
+async function explain(given: Config, name: string, flags: ExplainFlags, now: () => number): Promise<number> {
+  const { stored, ...config } = await withRulesInForce(given, now);
+  if (stored?.wrong !== undefined) sayStored(stored);
   const facts = factsOf(config, name, flags);
   const grants = await grantsFor(config, facts, flags, now);
   const ruling = rulingOn(config.rules, facts);
@@ -203,13 +217,15 @@ function addressGiven(given: string): string {
 }
 
 /** Adds `rules`. */
-export function addRules(program: Command, { now }: Surroundings, finish: Finish): void {
+export function addRules(program: Command, surroundings: Surroundings, finish: Finish): void {
+  const { now } = surroundings;
   const rules = common(program.command('rules').helpCommand(false))
     .description('list the rules that say who is asked for a code')
     .option('--json', JSON_LINES)
-    .action((flags: CommonFlags & { readonly json?: boolean }) => {
-      finish(listRules(configOf(flags), flags.json === true));
+    .action(async (flags: CommonFlags & { readonly json?: boolean }) => {
+      finish(await listRules(configOf(flags), flags.json === true, now));
     });
+  addRulesInStore(rules, surroundings, finish);
   common(rules.command('explain'))
     .description('say which rule decides about a login, and why each earlier one does not')
     .argument('<user>', 'who logs in')

@@ -7,6 +7,7 @@ import { isMember, type Config } from '../../system/config.ts';
 import { printResult, say, sayError, sayHint, sayLine } from '../../terminal/printer.ts';
 import { requireRoot } from '../../system/privileges.ts';
 import { isRoot } from '../../system/users.ts';
+import { withRulesInForce } from '../../login/stored-rules.ts';
 import type { Finding } from '../../doctor/doctor.ts';
 import { applyPlan, type Applied } from '../../setup/apply.ts';
 import { scopeOf, type Named } from '../../setup/concerned.ts';
@@ -34,17 +35,18 @@ export interface SetupOptions {
 
 /** Gives 0 if the setup is in place or was shown, 1 if doctor found a problem with it. */
 export async function setup(
-  config: Config,
+  given: Config,
   options: SetupOptions,
   surroundings: { readonly environment: NodeJS.ProcessEnv; readonly now: () => number },
 ): Promise<number> {
   if (options.apply) requireRoot('set up', shellCommand`sudo notp setup ${options.door} --apply`);
-  if (isMember(config))
+  if (isMember(given))
     throw new NotpError(
       'refused',
       'this host is a member of a fleet, and only its judges know who would be locked out',
       'write the lines by hand: see docs/pam.md and docs/gate.md',
     );
+  const config = isRoot() ? await withRulesInForce(given, surroundings.now) : given;
   const plan = planFor(options.door, scopeOf(options.door, options.named), config, options);
   if (plan.changes.length === 0) {
     sayHint(`${options.door} is already set up for ${describeScope(plan.scope)}: there is nothing to change`);

@@ -28,6 +28,7 @@ const NOUNS: Readonly<Record<string, readonly [string, string]>> = {
   sealed: ['sealed file', 'sealed files'],
   approved: ['user approved for outages', 'users approved for outages'],
   granted: ['grant', 'grants'],
+  rules: ['set of rules', 'sets of rules'],
   member: ['member of the fleet', 'members of the fleet'],
   imported: ['mark of an imported secret', 'marks of imported secrets'],
   former_chain_key: ['earlier key of the audit chain', 'earlier keys of the audit chain'],

@@ -1,4 +1,5 @@
 /** Who gets in without a code by the rules of the configuration, in one list with the reasons. */
+import type { StoredRules } from '../../login/stored-rules.ts';
 import type { Config } from '../../system/config.ts';
 import { doAnswer, otherSources } from '../../system/accounts/memberships.ts';
 import { groupsThatExist } from '../../system/users.ts';
@@ -23,11 +24,39 @@ export function examineRules({ rules }: Pick<Config, 'rules'>, { atPam, nowMs }:
           severity: open.some((rule) => isOpenUntil(rule, nowMs)) ? 'warn' : 'info',
           title: 'Rules let these in without a code',
           detail: open.map((rule) => `line ${String(rule.line)}: ${whoOf(rule)}: ${whatOf(rule)}`).join('; '),
-          fix: 'if that is not intended, change these rules in notp.toml',
+          fix: open.some(({ inStore }) => inStore === true)
+            ? 'if that is not intended, change these rules: notp rules get, notp rules put FILE'
+            : 'if that is not intended, change these rules in notp.toml',
         },
     ...(needsLine ? [prompted()] : []),
     ...unknownGroups(rules),
     ...awayGroups(rules),
+  ];
+}
+
+/** Whether the rules in the store count, and whether the doors look up the groups that they name. `stored`: undefined where rules are in the file. */
+export function examineStored(stored: StoredRules | undefined, { ruleGroups = [] }: Pick<Config, 'ruleGroups'>): Finding[] {
+  if (stored === undefined) return [];
+  if (stored.wrong !== undefined)
+    return [
+      {
+        id: 'rules-store',
+        severity: 'fail',
+        title: 'The rules in the store count for nothing, so everybody is asked for a code',
+        detail: stored.wrong,
+        fix: 'put them there again: notp rules put FILE',
+      },
+    ];
+  const unlisted = groupsNamed(stored.rules).filter((group) => !ruleGroups.includes(group));
+  if (unlisted.length === 0) return [ok('rules-store', 'The rules in the store count')];
+  return [
+    {
+      id: 'rules-store',
+      severity: 'warn',
+      title: 'Rules in the store name groups that the doors of this host do not look up',
+      detail: `${unlisted.join(', ')}: it is unknown who is in them, so rules about them refuse or ask for a code, and let nobody in`,
+      fix: `in notp.toml: rule_groups = ${JSON.stringify([...ruleGroups, ...unlisted])}`,
+    },
   ];
 }
 

@@ -102,6 +102,7 @@ const SCHEMAS = [
   'CREATE TABLE member (host text PRIMARY KEY, until_ms bigint NOT NULL, seen_ms bigint NOT NULL, revoked_ms bigint NOT NULL)',
   // Grants were bound to a name alone, which another account may have got since: they end.
   `DELETE FROM granted; ALTER TABLE granted ADD COLUMN uid bigint NOT NULL DEFAULT ${String(NO_UID)}`,
+  'CREATE TABLE rules (id text PRIMARY KEY, as_of_ms bigint NOT NULL, text text NOT NULL, mac text NOT NULL)',
 ];
 
 /** The version of the tables that this notp needs. */

@@ -101,4 +101,5 @@ export const SCHEMAS = [
     host TEXT PRIMARY KEY, until_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL, revoked_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
   // Grants were bound to a name alone, which another account may have got since: they end.
   `DELETE FROM granted; ALTER TABLE granted ADD COLUMN uid INTEGER NOT NULL DEFAULT ${String(NO_UID)}`,
+  'CREATE TABLE rules (id TEXT PRIMARY KEY, as_of_ms INTEGER NOT NULL, text TEXT NOT NULL, mac TEXT NOT NULL) STRICT, WITHOUT ROWID',
 ];

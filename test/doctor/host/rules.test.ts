@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { examineRules, letsInUnenrolled } from '../../../src/doctor/host/rules.ts';
+import { storedRules, type StoredRules } from '../../../src/login/stored-rules.ts';
+import { examineRules, examineStored, letsInUnenrolled } from '../../../src/doctor/host/rules.ts';
 import { fitOf, rulingOn, type Ask, type Facts, type Rule } from '../../../src/verdict/rules.ts';
 
 const NOW_MS = 1_800_000_000_000;
@@ -12,7 +13,13 @@ const FACTS: Facts = {
   ...{ host: 'web1', firstFactor: true },
 };
 
+const OPEN = 'ask = "nothing"\nreason = "test"';
 const refusing = (users: readonly string[]): readonly Rule[] => [{ ask: 'refuse', users, line: 3 }];
+
+const kept = (text: string, doubt?: 'forged'): Promise<StoredRules> =>
+  storedRules({ keptRules: () => Promise.resolve({ text, asOfMs: NOW_MS, ...(doubt === undefined ? {} : { doubt }) }) });
+const examine = (stored: StoredRules | undefined): unknown[] =>
+  examineStored(stored, { ruleGroups: ['ops'] }).map(({ severity, detail, fix }) => [severity, severity === 'ok' ? '' : detail, fix]);
 
 describe('doctor', () => {
   it('says that no rule lets anybody in where none does', () => {
@@ -49,6 +56,57 @@ describe('doctor', () => {
     assert.deepEqual([finding?.id, finding?.severity, finding?.detail], ['rule-groups', 'fail', 'line 3: @no-such-group-here and alice']);
     assert.equal(examineRules({ rules: refusing(['@root', 'alice']) }, at).length, 1);
     assert.equal(examineRules({ rules: [{ ask: 'nothing', users: ['@no-such-group-here'], line: 3 }] }, at).length, 1);
+  });
+
+  it('says why the rules in the store count for nothing, and which groups the doors do not look up', async () => {
+    const put = 'put them there again: notp rules put FILE';
+    assert.deepEqual(examine(undefined), []);
+    assert.deepEqual(examine(await storedRules({ keptRules: () => Promise.resolve(undefined) })), [
+      ['fail', 'nobody has put rules into the store', put],
+    ]);
+    assert.deepEqual(examine(await kept('', 'forged')), [
+      ['fail', 'they were changed outside notp, or are under a host key that is not here', put],
+    ]);
+    assert.deepEqual(examine(await kept('[[rule]]\nask = 1')), [
+      ['fail', 'rules:2: a rule must say ask = "code", "nothing" or "refuse"', put],
+    ]);
+    assert.equal((examine(await kept('[[rule]]\nusers = ["@ops"]\nask = "code"'))[0] as string[])[0], 'ok');
+    const [severity, detail, fix] = examine(await kept('[[rule]]\nusers = ["@ops", "@dba"]\nask = "code"'))[0] as string[];
+    assert.deepEqual([severity, fix], ['warn', 'in notp.toml: rule_groups = ["ops","dba"]']);
+    assert.match(detail ?? '', /^dba: it is unknown who is in them/);
+  });
+
+  it('lists every rule of the store by which any login gets in, of those that the login itself reads there', async () => {
+    const ask = fc.constantFrom(
+      'ask = "refuse"',
+      'ask = "code"',
+      'ask = "code"\nremember = "1s"',
+      'ask = "code"\nenrol_by = 2099-01-01',
+      OPEN,
+    );
+    const facts = fc.constantFrom(
+      '',
+      'users = ["alice"]',
+      'users = ["@ops"]',
+      'hosts = ["web*"]',
+      'from = ["10.0.0.0/8"]',
+      'keys = ["sk-*"]',
+    );
+    const mistake = fc.constantFrom('', '', '', 'when = "night"', '[rule]');
+    const text = fc
+      .tuple(fc.array(fc.tuple(facts, ask), { maxLength: 4 }), mistake)
+      .map(([some, last]) => [...some.flatMap((lines) => ['[[rule]]', ...lines]), last].join('\n'));
+    await fc.assert(
+      fc.asyncProperty(text, fc.constantFrom('web1', 'db1'), fc.option(fc.constant('forged' as const)), async (put, host, doubt) => {
+        const { rules, wrong } = await kept(put, doubt ?? undefined);
+        if (doubt !== null) assert.notEqual(wrong, undefined);
+        const { ask: asked, rule: by, rememberMs, enrolByMs = 0 } = rulingOn(rules, { ...FACTS, host });
+        if (wrong !== undefined) assert.deepEqual([asked, by], ['code', undefined]);
+        if (asked === 'refuse' || (asked === 'code' && rememberMs === undefined && enrolByMs <= NOW_MS)) return;
+        const told = examineRules({ rules }, at)[0]?.detail ?? '';
+        assert.match(`; ${told}`, new RegExp(`; line ${String(by?.line)}: `));
+      }),
+    );
   });
 
   it('lists every rule by which any login gets in', () => {
