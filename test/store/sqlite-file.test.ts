@@ -82,7 +82,7 @@ describe('the file of a store', () => {
     const database = new DatabaseSync(file);
     database.exec('PRAGMA user_version = 1000');
     database.close();
-    refuses(file, /its schema 1000 is of a newer notp than this one, which knows 21/, /install the newer notp on this host again/);
+    refuses(file, /its schema 1000 is of a newer notp than this one, which knows 22/, /install the newer notp on this host again/);
   });
 
   it('is unavailable where the head of the chain is gone', async () => {
