@@ -139,6 +139,26 @@ describe('notp metrics', { skip: lacks({ root: true, programs: ['unshare'] }) },
     assert.doesNotMatch(stdout, /notp_enrolments|notp_store_latency/);
   });
 
+  it('does not call a part well that is away: the store of a log, the folder of the log, a host key', async () => {
+    const parts = ['log', 'store', 'outage', 'doctor', 'keys'];
+    const elsewhere = fs.readFileSync(inside('etc/notp/notp.toml'), 'utf8').replace('/srv/notp/audit.log', '/srv/unmounted/audit.log');
+    fs.writeFileSync(inside('etc/notp/elsewhere.toml'), elsewhere, { mode: 0o644 });
+    for (const [part, away, words] of [
+      ['store', 'srv/notp/state.db', []],
+      ['keys', 'etc/notp/host.key', []],
+      ['log', 'srv/unmounted', ['--config', '/etc/notp/elsewhere.toml']],
+    ] as const) {
+      const isThere = fs.existsSync(inside(away));
+      if (isThere) fs.renameSync(inside(away), inside(`${away}.away`));
+      const { code, stdout, stderr } = await notp(['metrics', ...words]);
+      if (isThere) fs.renameSync(inside(`${away}.away`), inside(away));
+      assert.equal(code, 3, part);
+      assert.match(stderr, new RegExp(`^notp: error: ${part}: .*no such file[^\\n]*\\n$`));
+      const down = parts.filter((each) => valueOf(stdout, `notp_up{part="${each}"}`) !== 1);
+      assert.deepEqual(down, [part]);
+    }
+  });
+
   it('begins again with the log that is there where its counts are damaged', async () => {
     fs.writeFileSync(inside('/var/notp-metrics/counters'), 'x', { mode: 0o600 });
     const { code, stdout, stderr } = await notp(['metrics']);
