@@ -4,7 +4,7 @@
  */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { endOf as logEnd, LAST_BYTES } from '../../audit/log-end.ts';
+import { isLost, lostHead } from '../../audit/resume.ts';
 import { leaveJudges, memberHealth } from '../../doors/forward.ts';
 import { messageOf, NotpError } from '../../error.ts';
 import { recoveryLeft } from '../../enrolment/facts.ts';
@@ -104,14 +104,17 @@ function countedFamilies(counters: Counters): readonly Family[] {
 
 async function storeFamilies(sources: Sources): Promise<readonly Family[]> {
   const { config, place, now } = sources;
+  // The log was counted before, if it is there.
+  const hadRecords = earlierCounters().seq > 0;
   const beganMs = performance.now();
   return await asUser(place.owner, () =>
     withState(place, now, async (state) => {
-      // Before the first enrolment there is no store, and no record of its chain.
-      if (state === undefined && logEnd(place.auditFile, LAST_BYTES).length === 0) return enrolmentFamilies([], config, now());
-      if (state === undefined) throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file, but a log of it`);
-      await state.store.exclusively((transaction) => transaction.head());
+      // Before the first enrolment there is no store, and was no record of its chain.
+      if (state === undefined && !hadRecords) return enrolmentFamilies([], config, now());
+      if (state === undefined) throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file, but records of it`);
+      const head = await state.store.exclusively((transaction) => transaction.head());
       const latency = (performance.now() - beganMs) / 1000;
+      if (isLost(place.auditFile, head)) throw lostHead(place.auditFile);
       const [enrolments, waiting, nowMs] = await state.store.exclusively(async (transaction) => [
         await transaction.enrolments(),
         (await transaction.backlog()).length,
