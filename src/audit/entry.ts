@@ -23,6 +23,8 @@ export interface Entry {
   readonly outageMs: number | undefined;
   /** The number of logins that the record covers: 1, or more for a flood; see floods.ts. */
   readonly count: number;
+  /** All fields of the line as they are there, also those that are not above. */
+  readonly fields: Readonly<Record<string, unknown>>;
 }
 
 /** The record in `line`; undefined if it is not a record. */
@@ -37,7 +39,7 @@ export function entryOf(line: string): Entry | undefined {
     ...{ result: text('result') ?? '', user: text('user') ?? '', context: text('context') ?? '', door: text('door') ?? '' },
     ...{ ref: text('ref') ?? '', uid: typeof fields['uid'] === 'number' ? fields['uid'] : undefined, service: text('service') },
     ...{ rhost: text('rhost'), tty: text('tty'), reason: text('reason'), method: text('method') },
-    ...{ detail: text('detail'), host: text('host'), count: countOf(fields['count']), outageMs: timeOf(text('outage')) },
+    ...{ detail: text('detail'), host: text('host'), count: countOf(fields['count']), outageMs: timeOf(text('outage')), fields },
   };
 }
 
@@ -57,4 +59,9 @@ function parsed(line: string): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The fields of `entry` but those called `mapped`: what another schema has no place for. */
+export function fieldsBut({ fields }: Entry, mapped: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => !mapped.includes(name)));
 }

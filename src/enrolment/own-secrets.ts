@@ -144,18 +144,25 @@ const MAX_TRIES = 3;
 
 /**
  * The key of a new secret of one's own: that of the secrets which the same passphrase opens already, so that one derivation opens them
- * all, or else a fresh one. No file that is there changes, and no login shares its key. The caller wipes the key.
+ * all, or else a fresh one. No file that is there changes, and no login shares its key. `among`: the secrets of one's own, where they are known. The caller wipes the key.
  */
-export async function keyToSealWith(own: Own, passphrase: string): Promise<PassphraseKey> {
+export async function keyToSealWith(own: Own, passphrase: string, among?: readonly SealedFile[]): Promise<PassphraseKey> {
   const keyring = new Keyring(passphrase);
   try {
-    const found = sharable((await ownFiles(own)).files)
+    const found = sharable(among ?? (await filesUnderOtherNames(own)))
       .slice(0, MAX_TRIES)
       .find((file) => opens(keyring, file));
     return found === undefined ? newPassphraseKey(passphrase) : { seal: found.seal, key: keyring.keyOf(found.seal).slice() };
   } finally {
     keyring.close();
   }
+}
+
+/** The sealed files whose names no login of notp.toml has, sorted by name. */
+async function filesUnderOtherNames({ config, user }: Own): Promise<readonly SealedFile[]> {
+  const names = (): string[] => sealedNames(config, user).filter((context) => !config.contexts.includes(context));
+  const all = await asUser(user, () => findDevices(config, user, names()));
+  return all.flatMap(({ found }) => (found.kind === 'sealed' ? [found.file] : []));
 }
 
 /** Proves that the salt was not put there by somebody without the passphrase. */
@@ -168,20 +175,4 @@ function opens(keyring: Keyring, file: SealedFile): boolean {
     if (error instanceof NotpError) return false;
     throw error;
   }
-}
-
-/** What is in the folder of secrets and is none of the logins of notp.toml, sorted by name. */
-export interface OwnFiles {
-  readonly files: readonly SealedFile[];
-  /** Why each of the others cannot be used, with its path. */
-  readonly unusable: readonly string[];
-}
-
-export async function ownFiles({ config, user }: Own): Promise<OwnFiles> {
-  const names = (): string[] => sealedNames(config, user).filter((context) => !config.contexts.includes(context));
-  const all = await asUser(user, () => findDevices(config, user, names()));
-  return {
-    files: all.flatMap(({ found }) => (found.kind === 'sealed' ? [found.file] : [])),
-    unusable: all.flatMap(({ found }) => (found.kind === 'bad' ? [found.why] : [])),
-  };
 }

@@ -3,7 +3,6 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { NotpError } from '../error.ts';
 import type { JudgesSetting } from './config.ts';
 import { readTrusted } from './trusted.ts';
-import { realUid } from './users.ts';
 
 /** PEM texts, in the words of node:tls. */
 export interface Identity {
@@ -17,7 +16,7 @@ const MAX_PEM_BYTES = 256 * 1024;
 const OTHERS_WRITE = 0o022;
 const ALL_BUT_GROUP_READS = 0o037;
 
-/** Read anew for each connection, so that a renewed certificate counts without a restart. Throws `store_unavailable`. */
+/** For the present effective user. Read anew for each connection, so that a renewed certificate counts without a restart. Throws `store_unavailable`. */
 export function identityOf({ certificate, key, authority }: JudgesSetting): Identity {
   return { cert: pem(certificate, CERTIFICATE), key: pem(key, KEY), ca: pem(authority, CERTIFICATE) };
 }
@@ -34,7 +33,7 @@ const KEY: Kind = { name: 'key', forbidden: ALL_BUT_GROUP_READS, parse: createPr
 const MAKES = 'notp fleet host-cert makes certificates';
 
 function pem(file: string, { name, forbidden, parse }: Kind): string {
-  const bytes = readTrusted(file, { owner: realUid(), maxBytes: MAX_PEM_BYTES, forbidden });
+  const bytes = readTrusted(file, { owner: process.geteuid?.() ?? -1, maxBytes: MAX_PEM_BYTES, forbidden });
   if (bytes === undefined) throw new NotpError('store_unavailable', `${file}: there is no such file`, MAKES);
   const text = Buffer.from(bytes).toString('latin1');
   try {

@@ -10,16 +10,9 @@ import { METHODS } from '../../src/verdict/reasons.ts';
 import { tableOf } from '../support/markdown.ts';
 import { ROOT, run } from '../support/process.ts';
 import { lacks, scratchFolder } from '../support/world.ts';
+import { EVERY } from './every-field.ts';
 
 const PAGE = fs.readFileSync(path.join(ROOT, 'docs/records.md'), 'utf8');
-
-/** Every field that a record can have: the type says so where one is added. */
-const EVERY: Required<AuditRecord> = {
-  ...{ user: 'alice', uid: 1000, context: 'ssh', door: 'gate', service: 'ssh', rhost: '192.0.2.1', tty: '/dev/pts/0' },
-  ...{ event: 'login.refused', result: 'refused', reason: 'wrong_code', method: 'totp', step_offset: 0, detail: 'x', count: 2 },
-  ...{ since: '2026-01-01T00:00:00.000Z', until: '2026-01-01T00:00:00.000Z', outage: '2026-01-01T00:00:00.000Z', report: '01234567' },
-  ...{ step: 1, recovery_codes: [1], ref: '01234567', host: 'web1' },
-};
 
 function named(table: string): readonly string[] {
   return tableOf(PAGE, table).map(([name = '']) => name.replaceAll('`', ''));
@@ -36,6 +29,12 @@ describe('the contract of the records', () => {
       if (type === 'RFC 3339, UTC') assert.match(String(value), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
       if (type === '8 hex digits') assert.match(String(value), /^[0-9a-f]{8}$/);
     }
+  });
+
+  it('does not call the word of a member of a fleet that of the judge', () => {
+    const told = tableOf(PAGE, 'fields').filter(([, , whose]) => whose === 'judge or member');
+    // What the question of a member names, and the judge takes as it is.
+    assert.deepEqual(told.map(([name = '']) => name).toSorted(), ['`door`', '`uid`', '`user`']);
   });
 
   it('names the fields that are in every record', () => {

@@ -5,7 +5,18 @@ import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { lacksPostgres, startPostgres } from '../support/postgres.ts';
 import { run, sleep, type Ran } from '../support/process.ts';
-import { addUser, builtNotp, lacks, must, oathCode, runAs, untilFreshStep, type Enrolled, type TestUser } from '../support/world.ts';
+import {
+  addUser,
+  builtNotp,
+  lacks,
+  must,
+  oathCode,
+  runAs,
+  SOURCE_NOTP,
+  untilFreshStep,
+  type Enrolled,
+  type TestUser,
+} from '../support/world.ts';
 import { FLEET_DATABASE, fleetHost } from './fleet-world.ts';
 import {
   authority,
@@ -26,7 +37,7 @@ function builtAt({ folder }: Member): string {
   return path.join(folder, 'bin/notp');
 }
 
-const needs = lacks({ root: true, programs: ['oathtool', 'openssl', 'python3', 'setpriv'] });
+const needs = lacks({ root: true, programs: ['oathtool', 'openssl', 'python3', 'setpriv', 'unshare'] });
 /** Far more than a silent judge may cost, and far less than the deadline of an answer. */
 const SOON_MS = 5_000;
 
@@ -118,6 +129,29 @@ describe('members of a fleet with two judges', { skip: lacksPostgres() === false
     assert.equal((await web1.pam(user, recovery(), environment)).code, 0);
   });
 
+  const metrics = async (): Promise<{ readonly code: number | null; readonly up: readonly string[] }> => {
+    // Nothing of it comes into this machine's own /var/lib.
+    const script = 'mount -t tmpfs none /var/lib && exec "$@"';
+    const { code, stdout } = await run([
+      'unshare',
+      '--mount',
+      'sh',
+      '-c',
+      script,
+      'sh',
+      ...SOURCE_NOTP,
+      'metrics',
+      '--config',
+      web1.config,
+    ]);
+    return { code, up: stdout.split('\n').filter((line) => line.startsWith('notp_up')) };
+  };
+
+  it('have metrics of the parts that they have, and no store or key that could not be read', async () => {
+    const up = ['log', 'judges', 'doctor'].map((part) => `notp_up{part="${part}"} 1`);
+    assert.deepEqual(await metrics(), { code: 0, up });
+  });
+
   it('enrol, revoke and list nobody: that is done on a judge', async () => {
     for (const words of [
       ['enroll', '--user', user.name, '--no-confirm', '--replace'],
@@ -159,6 +193,8 @@ describe('members of a fleet with two judges', { skip: lacksPostgres() === false
 
   it('refuse where no judge answers, with a line in their own log', async () => {
     for (const each of judges) each.child().kill('SIGKILL');
+    const { code, up } = await metrics();
+    assert.deepEqual([code, up.filter((line) => line.endsWith(' 0'))], [3, ['notp_up{part="judges"} 0']]);
     const refused = await web1.pam(user, recovery());
     assert.equal(refused.code, 1);
     const [line] = web1.records();

@@ -1,6 +1,6 @@
 /** A record in the Elastic Common Schema (ECS 8.11): an authentication event, or one of identity and access management. Pure. */
 import { isIP } from 'node:net';
-import type { Entry } from '../../audit/entry.ts';
+import { fieldsBut, type Entry } from '../../audit/entry.ts';
 import { eventText } from './words.ts';
 
 const VERSION = '8.11.0';
@@ -21,9 +21,12 @@ const TYPES: Readonly<Record<string, readonly string[]>> = {
   'doctor.changed': ['admin', 'info'],
 };
 
-/** Fields of ECS have its names; what it has no name for is below `notp`. */
+/** The fields of a record that have a place of their own in ecsOf(). */
+const MAPPED = ['time', 'event', 'result', 'user', 'uid', 'service', 'rhost', 'reason', 'host'];
+
+/** Fields of ECS have its names; all others of the record are below `notp`, as they are. */
 export function ecsOf(entry: Entry): object {
-  const { timeMs, event, result, user, uid, context, door, ref, service, rhost, tty, reason, method, detail, host, count } = entry;
+  const { timeMs, event, result, user, uid, service, rhost, reason, host, count } = entry;
   const isLogin = event.startsWith('login.');
   const address = rhost === undefined || rhost === '' ? undefined : rhost;
   const ip = address !== undefined && isIP(address) !== 0 ? address : undefined;
@@ -50,7 +53,7 @@ export function ecsOf(entry: Entry): object {
       ...(ip === undefined ? {} : { ip: [ip] }),
       ...(host === undefined ? {} : { hosts: [host] }),
     },
-    notp: { ref, context, door, method, detail, tty, count },
+    notp: { ...fieldsBut(entry, MAPPED), count },
   };
 }
 

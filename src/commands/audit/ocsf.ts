@@ -4,7 +4,7 @@
  */
 import { isIP } from 'node:net';
 import { isAtSshd } from '../../audit/record.ts';
-import type { Entry } from '../../audit/entry.ts';
+import { fieldsBut, type Entry } from '../../audit/entry.ts';
 import { isSuccess } from './ecs.ts';
 import { eventText } from './words.ts';
 
@@ -42,9 +42,13 @@ const FACTORS: Readonly<Record<string, object>> = {
   recovery: { factor_type_id: OTHER_ID, factor_type: 'Recovery code' },
 };
 
-/** What OCSF has no attribute for is `unmapped`. */
+/** The fields of a record that have an attribute in ocsfOf(), and those that only logins have there. */
+const MAPPED = ['time', 'event', 'result', 'user', 'uid', 'rhost', 'reason', 'detail', 'count'];
+const MAPPED_AT_LOGINS = [...MAPPED, 'service', 'host'];
+
+/** All other fields of the record are `unmapped`, as they are. */
 export function ocsfOf(entry: Entry): object {
-  const { timeMs, event, result, user, uid, context, door, ref, service, rhost, tty, reason, method, detail, host, count } = entry;
+  const { timeMs, event, result, user, uid, door, ref, service, rhost, tty, reason, method, detail, host, count } = entry;
   const isLogin = event.startsWith('login.');
   const activity = isLogin ? LOGON : (ACTIVITIES[event] ?? { id: OTHER_ID, name: event });
   const classId = isLogin ? AUTHENTICATION : ACCOUNT_CHANGE;
@@ -86,6 +90,6 @@ export function ocsfOf(entry: Entry): object {
           ...(method !== undefined && method in FACTORS ? { auth_factors: [FACTORS[method]] } : {}),
         }
       : {}),
-    unmapped: { ref, context, door, method, tty },
+    unmapped: fieldsBut(entry, isLogin ? MAPPED_AT_LOGINS : MAPPED),
   };
 }

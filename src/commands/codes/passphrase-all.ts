@@ -4,17 +4,20 @@
  */
 import { NotpError } from '../../error.ts';
 import { openEnrolments } from '../../enrolment/open.ts';
-import { type Own, type OwnFiles, keyToSealWith, ownFiles, refuseChanged } from '../../enrolment/own-secrets.ts';
+import { keyToSealWith, refuseChanged, type Own } from '../../enrolment/own-secrets.ts';
 import { sealByKey, type PassphraseKey } from '../../enrolment/sealing.ts';
 import { storeFiles } from '../../enrolment/storing.ts';
 import { namesUpTo, plural } from '../../lists.ts';
 import { printSealedFile, type SealedFile } from '../../seal/file.ts';
 import { haveSameSeal, Keyring } from '../../seal/keyring.ts';
 import type { Payload } from '../../seal/seal.ts';
-import { sealedPath } from '../../system/secrets.ts';
+import { missingSocket } from '../../login/open.ts';
+import { asUser } from '../../system/privileges.ts';
+import { findDevices, sealedNames, sealedPath } from '../../system/secrets.ts';
 import { givenNewPassphrase, givenPassphrase, patience } from '../../terminal/ask-passphrase.ts';
 import { printResult, sayError, sayHint, sayLine } from '../../terminal/printer.ts';
 import { openProgress } from '../../terminal/progress.ts';
+import type { EnrolmentState } from '../../wire/facts.ts';
 
 export interface AllOptions {
   readonly passphraseFile: string | undefined;
@@ -41,7 +44,7 @@ export async function changeAllPassphrases(own: Own, { json, ...options }: AllOp
   const opened = openAll(own, files, present);
   try {
     if (opened.length === 0) throw new NotpError('refused', 'this passphrase opens none of them', 'nothing was changed');
-    const shared = await keyToSealWith(own, await givenNewPassphrase(options.newPassphraseFile, waiting));
+    const shared = await keyToSealWith(own, await givenNewPassphrase(options.newPassphraseFile, waiting), files);
     const changed = opened.filter(({ file: { seal } }) => seal.kind === 'passphrase' && !haveSameSeal(seal, shared.seal));
     await store(own, changed, shared);
     shared.key.fill(0);
@@ -53,19 +56,40 @@ export async function changeAllPassphrases(own: Own, { json, ...options }: AllOp
   }
 }
 
+export interface OwnFiles {
+  /** Sorted by name. */
+  readonly files: readonly SealedFile[];
+  /** Why each of the others cannot be used, with its path. */
+  readonly unusable: readonly string[];
+}
+
 /**
- * The secrets that are the file of no login. The name does not tell: a login that is revoked leaves its own to a secret, and keeps that for
- * its record.
+ * The secrets that are the file of no login. The name does not tell, whether or not it is in notp.toml: it may have come there after the
+ * secret, and a login that is revoked leaves its name to a secret, and keeps its id for its record.
  */
 export async function ownSecrets(own: Own): Promise<OwnFiles> {
-  const { files, unusable } = await ownFiles(own);
-  const sealed = files.filter(({ seal }) => seal.kind === 'passphrase');
-  if (sealed.length === 0) return { files: [], unusable };
+  const { config, user } = own;
+  const all = await asUser(user, () => findDevices(config, user, sealedNames(config, user)));
+  if (all.every(({ found }) => found.kind === 'sealed' && found.file.seal.kind === 'host')) return { files: [], unusable: [] };
   const logins = await openEnrolments(own).status();
-  const isOfLogin = ({ context, id }: SealedFile): boolean =>
-    logins.some((each) => each.context === context && (each.registered || each.id === id));
-  return { files: sealed.filter((file) => !isOfLogin(file)), unusable };
+  const socket = missingSocket(config, user);
+  const files: SealedFile[] = [];
+  const unusable: string[] = [];
+  for (const { context, found } of all) {
+    const enrolment = logins.find((each) => each.context === context);
+    const isUnknown = socket !== undefined && config.contexts.includes(context);
+    if (found.kind === 'sealed' && found.file.seal.kind === 'passphrase') {
+      if (isUnknown) unusable.push(`${sealedPath(config, user, context)} may be a login, and there is no ${socket} to ask`);
+      else if (enrolment?.registered !== true && enrolment?.id !== found.file.id) files.push(found.file);
+    } else if (found.kind === 'bad' && (isUnknown || enrolment === undefined || WITHOUT_FILE.includes(enrolment.state))) {
+      unusable.push(found.why);
+    }
+  }
+  return { files, unusable };
 }
+
+/** States of an enrolment to which no file belongs. */
+const WITHOUT_FILE: readonly EnrolmentState[] = ['revoked', 'invited'];
 
 /** The error where none of them can be used. `hint`: what to do where there is none. */
 export function noSecrets(unusable: readonly string[], hint: string): NotpError {

@@ -4,21 +4,27 @@
  */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { messageOf } from '../../error.ts';
+import { isLost, lostHead } from '../../audit/resume.ts';
+import { leaveJudges, memberHealth } from '../../doors/forward.ts';
+import { messageOf, NotpError } from '../../error.ts';
 import { recoveryLeft } from '../../enrolment/facts.ts';
 import { keptAnswer, lastRunMs } from '../../doctor/kept.ts';
 import { sharedBucket } from '../../login/account.ts';
 import { openCopy, outagePlace } from '../../outage/outage.ts';
 import { waitingOn } from '../../outage/report.ts';
-import type { StatePlace } from '../../state/place.ts';
+import { storeName, type StatePlace } from '../../state/place.ts';
 import { withState } from '../../state/state.ts';
+import { uptimeMs } from '../../store/clock.ts';
 import type { Enrolment } from '../../store/store.ts';
-import type { Config } from '../../system/config.ts';
+import { isMember, type Config } from '../../system/config.ts';
 import { asUser } from '../../system/privileges.ts';
 import { sayError } from '../../terminal/printer.ts';
 import { codesNeeded, priceOf } from '../../verdict/budget.ts';
 import { changesIn, countNew, decisionsIn, keepCounters, keptCounters, NOTHING_COUNTED, type Counters } from './counters.ts';
 import type { Family, Sample } from './exposition.ts';
+
+/** How long a member waits for its judges. */
+const JUDGES_MS = 5_000;
 
 /** What all of it is read from. */
 export interface Sources {
@@ -28,13 +34,11 @@ export interface Sources {
 }
 
 /** A part of notp, and its families. Each throws where it cannot be read. */
-const PARTS: Readonly<Record<string, (sources: Sources) => readonly Family[] | Promise<readonly Family[]>>> = {
-  log: logFamilies,
-  store: storeFamilies,
-  outage: outageFamilies,
-  doctor: doctorFamilies,
-  keys: keyFamilies,
-};
+type Parts = Readonly<Record<string, (sources: Sources) => readonly Family[] | Promise<readonly Family[]>>>;
+
+const PARTS: Parts = { log: logFamilies, store: storeFamilies, outage: outageFamilies, doctor: doctorFamilies, keys: keyFamilies };
+/** Those of a member of a fleet, which has neither store nor host key. */
+const MEMBER_PARTS: Parts = { log: logFamilies, judges: judgesFamilies, doctor: doctorFamilies };
 
 export interface Measured {
   readonly families: readonly Family[];
@@ -46,14 +50,15 @@ export interface Measured {
 export async function measure(sources: Sources): Promise<Measured> {
   const families: Family[] = [];
   const failed = new Map<string, unknown>();
-  for (const [part, read] of Object.entries(PARTS)) {
+  const parts = isMember(sources.config) ? MEMBER_PARTS : PARTS;
+  for (const [part, read] of Object.entries(parts)) {
     try {
       families.push(...(await read(sources)));
     } catch (error) {
       failed.set(part, error);
     }
   }
-  const up = Object.keys(PARTS).map((part) => ({ labels: { part }, value: failed.has(part) ? 0 : 1 }));
+  const up = Object.keys(parts).map((part) => ({ labels: { part }, value: failed.has(part) ? 0 : 1 }));
   return { families: [gauge('notp_up', 'Whether this part of notp could be read.', up), ...families], failed };
 }
 
@@ -62,6 +67,8 @@ function gauge(name: string, help: string, samples: readonly Sample[] | number):
 }
 
 async function logFamilies({ place }: Sources): Promise<readonly Family[]> {
+  // A log without a record yet has no file, but a folder.
+  fs.statSync(path.dirname(place.auditFile));
   const before = earlierCounters();
   const counters = await asUser(place.owner, () => countNew(place.auditFile, before));
   keepCounters(counters);
@@ -97,13 +104,17 @@ function countedFamilies(counters: Counters): readonly Family[] {
 
 async function storeFamilies(sources: Sources): Promise<readonly Family[]> {
   const { config, place, now } = sources;
+  // The log was counted before, if it is there.
+  const hadRecords = earlierCounters().seq > 0;
   const beganMs = performance.now();
   return await asUser(place.owner, () =>
     withState(place, now, async (state) => {
-      // Before the first enrolment there is no store.
-      if (state === undefined) return enrolmentFamilies([], config, now());
-      await state.store.exclusively((transaction) => transaction.head());
+      // Before the first enrolment there is no store, and was no record of its chain.
+      if (state === undefined && !hadRecords) return enrolmentFamilies([], config, now());
+      if (state === undefined) throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file, but records of it`);
+      const head = await state.store.exclusively((transaction) => transaction.head());
       const latency = (performance.now() - beganMs) / 1000;
+      if (isLost(place.auditFile, head)) throw lostHead(place.auditFile);
       const [enrolments, waiting, nowMs] = await state.store.exclusively(async (transaction) => [
         await transaction.enrolments(),
         (await transaction.backlog()).length,
@@ -166,6 +177,17 @@ function statusOf({ status, id, doubt }: Enrolment): (typeof STATUSES)[number] {
   return status === 'active' && id === '' ? 'incomplete' : status;
 }
 
+/** No numbers: whether a judge answers. */
+async function judgesFamilies({ config, place }: Sources): Promise<readonly Family[]> {
+  try {
+    const { reason, detail } = await asUser(place.owner, () => memberHealth(config, uptimeMs() + JUDGES_MS));
+    if (reason !== undefined) throw new NotpError('store_unavailable', detail);
+    return [];
+  } finally {
+    leaveJudges();
+  }
+}
+
 /** Nothing if this host keeps no copy for outages. */
 async function outageFamilies({ place, now }: Sources): Promise<readonly Family[]> {
   if (outagePlace(place) === undefined) return [];
@@ -196,11 +218,12 @@ function doctorFamilies(): readonly Family[] {
   ];
 }
 
-/** Of each file that is there, as it is or encrypted. */
+/** Of each file, as it is or encrypted. Throws where one is not there. */
 function keyFamilies({ config }: Sources): readonly Family[] {
-  const samples = config.hostKeys.flatMap((file): Sample[] => {
+  const samples = config.hostKeys.map((file): Sample => {
     const stats = [file, `${file}.cred`].map((each) => fs.lstatSync(each, { throwIfNoEntry: false })).find((each) => each !== undefined);
-    return stats === undefined ? [] : [{ labels: { file: path.basename(file) }, value: stats.mtimeMs / 1000 }];
+    if (stats === undefined) throw new NotpError('failed', `${file}: there is no such file`);
+    return { labels: { file: path.basename(file) }, value: stats.mtimeMs / 1000 };
   });
   return [
     gauge('notp_host_key_changed_timestamp_seconds', 'When the file of a host key was last written, as by notp host-key rotate.', samples),

@@ -7,6 +7,7 @@ import { ecsOf } from '../../../src/commands/audit/ecs.ts';
 import { ocsfOf } from '../../../src/commands/audit/ocsf.ts';
 import { EVENT_NAMES, REASON_NAMES } from '../../../src/commands/audit/words.ts';
 import { METHODS, type Reason } from '../../../src/verdict/reasons.ts';
+import { EVERY } from '../../audit/every-field.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -21,6 +22,16 @@ function entry(record: AuditRecord): Entry {
   const found = entryOf(printRecord(record, { seq: 1, prev: 'ab'.repeat(32) }, Date.UTC(2026, 0, 1)));
   assert.ok(found !== undefined);
   return found;
+}
+
+/** A record with every field, also one of a later version, as it is in the log. */
+const LINE = { ...(JSON.parse(printRecord(EVERY, { seq: 7, prev: 'ab'.repeat(32) }, 0)) as Json), later: [{ a: 1 }] };
+const WITH_ALL = entryOf(JSON.stringify(LINE)) ?? assert.fail();
+
+/** What is in `record` and not below `place` as it is there. */
+function missingIn(place: unknown, record: Json): readonly string[] {
+  const found = JSON.parse(JSON.stringify(place)) as Json;
+  return Object.keys(record).filter((name) => JSON.stringify(found[name]) !== JSON.stringify(record[name]));
 }
 
 /** All events, each reason of a refusal, each method of an acceptance; and a sum of names that nobody has. */
@@ -76,6 +87,21 @@ describe('OCSF', () => {
     }
   });
 
+  it('loses no field: one that has no attribute is unmapped', () => {
+    const login = ocsfOf(WITH_ALL) as Json;
+    const placed = ['count', 'detail', 'event', 'host', 'reason', 'result', 'rhost', 'service', 'time', 'uid', 'user'];
+    assert.deepEqual(missingIn(login['unmapped'], LINE).toSorted(), placed);
+    const { src_endpoint: from, dst_endpoint: to, service, status_code: why, status_detail: detail, count } = login;
+    assert.deepEqual([from, to, service], [{ ip: EVERY.rhost }, { hostname: EVERY.host }, { name: EVERY.service }]);
+    assert.deepEqual([why, detail, count], [EVERY.reason, EVERY.detail, EVERY.count]);
+    const change = { ...LINE, event: 'enroll', result: 'done' };
+    const ofChange = ocsfOf(entryOf(JSON.stringify(change)) ?? assert.fail()) as Json;
+    assert.deepEqual(
+      missingIn(ofChange['unmapped'], change).toSorted(),
+      placed.filter((name) => !['host', 'service'].includes(name)),
+    );
+  });
+
   it('tells a login as one: who, from where, by what, and why not', () => {
     const accepted = ocsfOf(entry(LOGIN)) as Json;
     assert.deepEqual(accepted['user'], { name: 'alice', uid: '1000' });
@@ -115,6 +141,13 @@ describe('ECS', () => {
       assert.ok(['success', 'failure'].includes(shown.event.outcome));
       assert.equal(shown.event.kind, 'event');
     }
+  });
+
+  it('loses no field: one that has none in ECS is below notp', () => {
+    const shown = ecsOf(WITH_ALL) as Json;
+    const placed = ['event', 'host', 'reason', 'result', 'rhost', 'service', 'time', 'uid', 'user'];
+    assert.deepEqual(missingIn(shown['notp'], LINE).toSorted(), placed);
+    assert.deepEqual([shown['host'], shown['service']], [{ name: EVERY.host, hostname: EVERY.host }, { name: EVERY.service }]);
   });
 
   it('tells a login as one: who, from where, by what, and why not', () => {

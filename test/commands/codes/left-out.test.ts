@@ -143,3 +143,29 @@ describe('a secret under the name of a login that is revoked', NEEDS, () => {
     assert.equal((await own.opening(['code', 'deploy', '--once'])).code, 1, 'the old passphrase opens it no more');
   });
 });
+
+describe('a secret whose name became the context of logins after it', NEEDS, () => {
+  it('is in the archive, and gets the new passphrase; the file of a login is not and does not', async () => {
+    const own = ownCodes('left-out-context');
+    for (const name of ['github', 'phone']) assert.equal((await own.import(name, SECRET)).code, 0);
+    await own.enrol();
+    fs.writeFileSync(own.config, `context = ["ssh", "phone"]\n${fs.readFileSync(own.config, 'utf8')}`);
+    const earlier = own.files();
+    const exported = await own.opening(['export', '--all', '--file', path.join(own.folder, 'archive')]);
+    assert.equal(exported.code, 0, exported.stderr);
+    assert.match(exported.stderr, /^2 secrets in /);
+    const changed = await own.opening(['passphrase', '--all', '--new-passphrase-file', own.put('new', 'battery staple horse\n')]);
+    assert.equal(changed.code, 0, changed.stderr);
+    assert.match(changed.stderr, /^Sealed 2 secrets together\./);
+    assert.equal(own.files()['ssh'], earlier['ssh']);
+    // Where the file of the login is broken, it is still no secret.
+    fs.chmodSync(path.join(own.secrets, 'ssh'), 0o640);
+    const again = await own.notp(['export', '--all', '--passphrase-file', path.join(own.folder, 'new')]);
+    assert.equal(again.code, 0, again.stderr);
+    fs.chmodSync(path.join(own.secrets, 'phone'), 0o640);
+    const broken = await own.notp(['export', '--all', '--passphrase-file', path.join(own.folder, 'new')]);
+    assert.equal(broken.code, 1);
+    assert.match(broken.stderr, /^notp: error: not in the archive, since they cannot be used: \S+\/phone .*\n/m);
+    assert.doesNotMatch(broken.stderr, /\/ssh/);
+  });
+});

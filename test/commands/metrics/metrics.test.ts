@@ -139,6 +139,52 @@ describe('notp metrics', { skip: lacks({ root: true, programs: ['unshare'] }) },
     assert.doesNotMatch(stdout, /notp_enrolments|notp_store_latency/);
   });
 
+  it('does not call a part well that is away: the store of a log, the folder of the log, a host key', async () => {
+    const parts = ['log', 'store', 'outage', 'doctor', 'keys'];
+    const elsewhere = fs.readFileSync(inside('etc/notp/notp.toml'), 'utf8').replace('/srv/notp/audit.log', '/srv/unmounted/audit.log');
+    fs.writeFileSync(inside('etc/notp/elsewhere.toml'), elsewhere, { mode: 0o644 });
+    for (const [part, away, words] of [
+      ['store', 'srv/notp/state.db', []],
+      ['keys', 'etc/notp/host.key', []],
+      ['log', 'srv/unmounted', ['--config', '/etc/notp/elsewhere.toml']],
+    ] as const) {
+      const isThere = fs.existsSync(inside(away));
+      if (isThere) fs.renameSync(inside(away), inside(`${away}.away`));
+      const { code, stdout, stderr } = await notp(['metrics', ...words]);
+      if (isThere) fs.renameSync(inside(`${away}.away`), inside(away));
+      assert.equal(code, 3, part);
+      assert.match(stderr, new RegExp(`^notp: error: ${part}: .*no such file[^\\n]*\\n$`));
+      const down = parts.filter((each) => valueOf(stdout, `notp_up{part="${each}"}`) !== 1);
+      assert.deepEqual(down, [part]);
+    }
+  });
+
+  it('does not take a host for a new one where store and log are away', async () => {
+    const places = ['srv/notp/state.db', 'srv/notp/audit.log'].map(inside);
+    for (const each of places) fs.renameSync(each, `${each}.away`);
+    const { code, stdout } = await notp(['metrics']);
+    for (const each of places) fs.renameSync(`${each}.away`, each);
+    assert.deepEqual([code, valueOf(stdout, 'notp_up{part="store"}')], [3, 0]);
+    // Without the counts, nothing says that there were any.
+    fs.renameSync(inside('var/notp-metrics/counters'), inside('var/counters'));
+    for (const each of places) fs.renameSync(each, `${each}.away`);
+    assert.equal(valueOf(await metrics(), 'notp_up{part="store"}'), 1);
+    for (const each of places) fs.renameSync(`${each}.away`, each);
+    fs.renameSync(inside('var/counters'), inside('var/notp-metrics/counters'));
+  });
+
+  it('does not call a new store well beside the log of an earlier one', async () => {
+    const [state, moved] = [inside('/srv/notp/state.db'), inside('/srv/notp/moved')];
+    fs.renameSync(state, moved);
+    assert.notEqual((await notp(['enroll', '--user', 'alice', '--no-confirm', '--replace'])).code, 0);
+    assert.ok(fs.existsSync(state));
+    const { code, stdout, stderr } = await notp(['metrics']);
+    fs.renameSync(moved, state);
+    assert.equal(code, 3);
+    assert.match(stderr, /^notp: error: store: the store knows no record of \/srv\/notp\/audit\.log/);
+    assert.equal(valueOf(stdout, 'notp_up{part="store"}'), 0);
+  });
+
   it('begins again with the log that is there where its counts are damaged', async () => {
     fs.writeFileSync(inside('/var/notp-metrics/counters'), 'x', { mode: 0o600 });
     const { code, stdout, stderr } = await notp(['metrics']);
