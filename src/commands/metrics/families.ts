@@ -5,7 +5,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { isLost, lostHead } from '../../audit/resume.ts';
-import { leaveJudges, memberHealth } from '../../doors/forward.ts';
+import { leaveFleetJudges, memberHealth } from '../../doors/forward.ts';
 import { messageOf, NotpError } from '../../error.ts';
 import { recoveryLeft } from '../../enrolment/facts.ts';
 import { keptAnswer, lastRunMs } from '../../doctor/kept.ts';
@@ -184,7 +184,7 @@ async function judgesFamilies({ config, place }: Sources): Promise<readonly Fami
     if (reason !== undefined) throw new NotpError('store_unavailable', detail);
     return [];
   } finally {
-    leaveJudges();
+    leaveFleetJudges();
   }
 }
 
