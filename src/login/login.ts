@@ -20,33 +20,41 @@ import type { Attempt, Outcome, SshSession, Verifier } from '../wire/verifier.ts
 import { accountOf, refused, type Account } from './account.ts';
 import { granted } from './granting.ts';
 import { openReading, unopened, wipe, openable } from './opening.ts';
-import { record, recordOf, refuseUnlinked, settledBy, type Settled } from './record.ts';
+import { reasonOf, record, recordOf, refuseUnlinked, settledBy, type Settled } from './record.ts';
 import { enrolByNotice, triesAfter, triesNotice } from './notices.ts';
 import { remember, remembered } from './remembering.ts';
+import type { Reason } from '../verdict/reasons.ts';
 import type { Login, Rules } from './rules.ts';
 import { rulingFor } from './ruling.ts';
 import { keptFiles } from './sealed-files.ts';
 import { unasked } from './unenrolled.ts';
 
-/** Gives a verifier even where something is broken: then each of its outcomes is the refusal for it. */
+/**
+ * Gives a verifier even where something is broken: then each of its outcomes is the refusal for it. Where others are asked (see Rules), its
+ * methods throw the fault instead, unless the decision may be saved: asked again, one try would count twice.
+ */
 export function localVerifier(login: Login, rules: Rules): Verifier {
   const { place, now } = rules;
   const opened = memoised((untilMs: number) => openState(place, now, { create: false, untilMs }));
   const answer = async <T extends Outcome | undefined>(work: (hearing: Hearing) => Promise<T>): Promise<T | Outcome> => {
     const ref = newRef();
+    const commit = { isBegun: false };
     return await asUser(place.owner, async () => {
       try {
         refuseOutOfReach(login, rules);
         const untilMs = Math.min(uptimeMs() + DECISION_MS, login.untilMs ?? Infinity);
         const state = opened(untilMs);
         if (state === undefined) return await withoutState(login, rules, ref);
+        if (state.hostKey === undefined && rules.areOthersAsked === true)
+          throw new NotpError('store_unavailable', 'the service has no host key');
         return await onBench(
           login,
           rules,
-          withDeadline(state, untilMs),
+          withDeadline(state, untilMs, commit),
           async (bench) => await work(await hearingOf(login, rules, bench, ref)),
         );
       } catch (error) {
+        if (rules.areOthersAsked === true && !commit.isBegun && OF_HOST.includes(reasonOf(error))) throw error;
         return await refuseUnlinked({ place, now }, login.origin, ref, error);
       }
     });
@@ -68,11 +76,23 @@ export function localVerifier(login: Login, rules: Rules): Verifier {
 /** The time limit of one decision, with all its calls to the store. */
 const DECISION_MS = 20_000;
 
-/** The state, with a store that waits no longer than `untilMs` of uptimeMs(). */
-function withDeadline(state: State, untilMs: number): State {
+/** The reasons of a host that another one may not have. */
+const OF_HOST: readonly Reason[] = ['store_unavailable', 'audit_unavailable', 'bad_configuration'];
+
+/** The state, with a store that waits no longer than `untilMs` of uptimeMs(), and notes in `commit` whether its work may be saved. */
+function withDeadline(state: State, untilMs: number, commit: { isBegun: boolean }): State {
   const { store } = state;
   const bounded: State['store'] = {
-    exclusively: (work) => store.exclusively(work, untilMs),
+    exclusively: async (work) => {
+      const result = await store.exclusively(async (transaction) => {
+        commit.isBegun = false;
+        const done = await work(transaction);
+        commit.isBegun = true;
+        return done;
+      }, untilMs);
+      commit.isBegun = false;
+      return result;
+    },
     sealedFiles: (user) => store.sealedFiles(user, untilMs),
     close: () => {
       store.close();
