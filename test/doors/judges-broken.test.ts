@@ -140,6 +140,10 @@ describe('a judge of a fleet that cannot decide', { skip: NEEDS }, () => {
         mend();
       }
     }
+    const mend = changed(config, (text) => `context = "other"\n${text}`)();
+    assert.equal((await alone.pam(user, '123456')).code, 1);
+    assert.equal(alone.records().at(-1)?.['reason'], 'store_unavailable', 'it has other contexts');
+    mend();
     assert.equal(await heard(alone), 'can decide');
     await untilFreshStep(10);
     assert.equal((await alone.pam(user, oathCode(phone.secret))).code, 0, broken.stderr());
@@ -163,6 +167,10 @@ describe('a judge of a fleet that cannot decide', { skip: NEEDS }, () => {
       assert.match(await heard(member), why);
       assert.equal((await member.pam(user, '123456')).code, 1);
       assert.match(String(member.records().at(-1)?.['detail']), why);
+      const between = fleetMember('broken-between', [port, broken.port]);
+      certify(ca, 'between', between.folder);
+      await between.startJudge();
+      assert.equal((await between.pam(user, recovery())).code, 0, 'one judge is of its release');
     } finally {
       server.close();
     }
