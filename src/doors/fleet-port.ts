@@ -60,7 +60,8 @@ export function fleetPort(
     socket.on('close', () => {
       open.set(member.host, (open.get(member.host) ?? 1) - 1);
     });
-    const wrong = await members.whyNot(member).catch(messageOf);
+    // Where this host cannot tell, it takes the connection to say that it cannot decide: before each question it looks again.
+    const wrong = await members.whyNot(member).catch(() => undefined);
     if (socket.destroyed) return;
     if (wrong === undefined) {
       take(socket, member);

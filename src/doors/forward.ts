@@ -15,6 +15,8 @@ interface Asking {
   readonly now: () => number;
 }
 
+const REFUSED = 'every question is refused until a judge answers';
+
 /** They last as long as the process. */
 const judges = openFleetJudges();
 
@@ -31,19 +33,21 @@ export async function forwarded(
     return parseAnswer(await judges.ask(askedBy(config), lineOf(asked, account), untilMs));
   } catch (error) {
     const why = messageOf(error);
-    sayFault(why, 'every question is refused until a judge answers');
+    sayFault(why, REFUSED);
     const [reason, detail] = 'ask' in asked ? (['store_unavailable', why] as const) : [asked.reason, `${asked.detail}; ${why}`];
     return await recordRefusal({ config, origin: { ...account, ...asked.origin }, reason, detail }, now);
   }
 }
 
-/** Whether a judge answers. Never throws. */
+/** Whether a judge can decide. Never throws. */
 export async function memberHealth(config: Config, untilMs: number): Promise<Health> {
   try {
-    await judges.greet(askedBy(config), untilMs);
+    await judges.ping(askedBy(config), untilMs);
     return { reason: undefined, detail: '', key: '', wire: WIRE };
   } catch (error) {
-    return { reason: 'store_unavailable', detail: messageOf(error), key: '', wire: WIRE };
+    const detail = messageOf(error);
+    sayFault(detail, REFUSED);
+    return { reason: 'store_unavailable', detail, key: '', wire: WIRE };
   }
 }
 

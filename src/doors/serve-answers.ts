@@ -24,7 +24,7 @@ import { statePlace, type StatePlace } from '../state/place.ts';
 import { NOTHING_KNOWN, type Circumstances, type Outcome } from '../wire/verifier.ts';
 import { isEnrolQuestion, parseEnrolQuestion, type EnrolQuestion } from '../wire/enrolment.ts';
 import { printEnrolAnswer } from '../wire/enrolment.ts';
-import { isGreeting, printGreeting } from '../wire/fleet-judges.ts';
+import { isGreeting, isOtherGreeting, printGreeting } from '../wire/fleet-judges.ts';
 import { isPing, printPong, type Health } from '../wire/ping.ts';
 import {
   foundIn,
@@ -42,7 +42,7 @@ import type { Reason } from '../verdict/reasons.ts';
 import { forwarded, leaveFleetJudges, memberHealth } from './forward.ts';
 import { MEMBERS_HINT, membersAt, type Members } from './members.ts';
 import type { Reply, Answering, Request } from './serve-connection.ts';
-import { healthOf, sayFault } from './serve-health.ts';
+import { healthOf, sayFault, sayOtherRelease } from './serve-health.ts';
 import { ANSWER_DEADLINE_MS } from '../wire/remote.ts';
 import { networkOf, type Asker } from './turns.ts';
 
@@ -167,6 +167,10 @@ function lastNames(): { add: (name: string) => void; all: () => readonly string[
 
 /** A question without sealed files: what a member could send besides is parsed before its turn comes. */
 const MAX_MEMBER_LINE = 32 * 1024;
+
+/** The member then asks the next judge. */
+const END: Reply = { line: '', isEnd: true };
+
 /** A person at a member may have to look for the phone. The connections of members are kept for the next question. */
 const KEPT_MS = 30 * 60_000;
 
@@ -176,31 +180,42 @@ const KEPT_MS = 30 * 60_000;
  */
 function answeringForFleet(options: ServeOptions, members: Members): Answering {
   const names = lastNames();
-  const refusing = refusingAll(options);
   return {
     understand: (line, member) => {
       if (member === undefined) throw new NotpError('failed', 'only a member can ask here');
       const { host } = member;
-      if (isGreeting(line)) return { account: host, isInstant: true, answer: () => Promise.resolve({ line: printGreeting() }) };
+      if (isGreeting(line)) {
+        if (isOtherGreeting(line)) sayOtherRelease(host);
+        return { account: host, isInstant: true, answer: () => Promise.resolve({ line: printGreeting() }) };
+      }
+      const came = arrival(options);
+      /** What `work` gives, or the end of the connection: the member then asks the next judge, which may be well. */
+      const orEnd = (work: (means: Means) => Promise<Reply>) => async (): Promise<Reply> => {
+        try {
+          const means = meansOfFleetJudge(options);
+          const wrong = await members.whyNot(member);
+          if (wrong === undefined) return await work(means);
+          // It may come again, with another certificate.
+          sayFault(`${host} asks, and is not answered: ${wrong}`, MEMBERS_HINT);
+        } catch (error) {
+          sayFault(messageOf(error));
+        }
+        return END;
+      };
+      if (isPing(line)) {
+        // The reason alone: the detail is for this host. Where the store is away, that is the reason.
+        const health = async (): Promise<Health> => ({ ...(await healthOf(() => meansOfFleetJudge(options), came)), detail: '', key: '' });
+        const { answer, ...asked } = pinged(health);
+        const isOut = async (): Promise<boolean> => (await members.whyNot(member).catch(() => undefined)) !== undefined;
+        return { ...asked, account: host, answer: async (enrolment) => ((await isOut()) ? END : await answer(enrolment)) };
+      }
       const asked = parseRefusal(line) ?? parseQuestion(line);
       const { account } = asked;
       if (account === undefined) throw new NotpError('failed', 'a member must name the account');
       if (account.uid !== undefined) names.add(account.user);
-      const came = arrival(options);
       const origin = { ...asked.origin, host };
       const whole = 'ask' in asked ? { ...asked, origin } : { ...asked, origin, detail: `${host} says: ${asked.detail}` };
-      const answer = refusing(
-        () => ({ ...account, ...origin }),
-        () => meansOfFleetJudge(options),
-        async (means) => {
-          // Where the store is out of reach of this judge, another one may reach it.
-          const wrong = await members.whyNot(member).catch(messageOf);
-          if (wrong === undefined) return await judgeOrRecord(whole, { ...means, account }, came);
-          // It may come again, with another certificate.
-          sayFault(`${host} asks, and is not answered: ${wrong}`, MEMBERS_HINT);
-          return { line: '', isEnd: true };
-        },
-      );
+      const answer = orEnd((means) => judgeOrRecord(whole, { ...means, account }, came));
       // Turns go by certificate, and among the questions of one member by user.
       return { account: host, ...askerOf(asked), source: account.uid === undefined ? '' : account.user, answer };
     },
@@ -231,7 +246,9 @@ async function judgeOrRecord(asked: Question | ToldRefusal, service: Service, ca
   if ('ask' in asked) return answerOf(await decideHere(asked, service, came));
   const { origin, reason, detail } = asWords(asked);
   const refusal = { config: service.config, origin: { ...service.account, ...origin }, reason, detail };
-  return answerOf(await recordRefusal(refusal, service.now));
+  const outcome = await recordRefusal(refusal, service.now);
+  if (outcome.ref === '' && origin.host !== undefined) throw new NotpError('audit_unavailable', 'a refusal could not be recorded');
+  return answerOf(outcome);
 }
 
 /** Marks the detail of a refusal as the door's words, behind a user's own socket: any program of that user may have sent it. */
@@ -391,7 +408,10 @@ async function decideHere(question: Question, service: Service, came: Arrival): 
   const asked = question.files.map(({ context }) => context).join(' ');
   // The configuration says which contexts log in, not the caller.
   if (question.origin.door !== 'cli' && asked !== config.contexts.join(' ')) {
-    const detail = `asked by ${asked}, but the configuration says context = ${config.contexts.join(' ')}`;
+    const own = `the configuration says context = ${config.contexts.join(' ')}`;
+    const { host } = question.origin;
+    if (host !== undefined) throw new NotpError('bad_configuration', `${host} asks about another context, but ${own}`);
+    const detail = `asked by ${asked}, but ${own}`;
     const origin = { ...account, ...question.origin, context: config.context };
     return await recordRefusal({ config, origin, reason: 'bad_configuration', detail }, now);
   }
@@ -424,6 +444,7 @@ function termsOf({ config, place, now }: Service, asked: AskedOrigin): Terms {
     rulesInStore: areStored(config, asked),
     host: asked.host ?? thisHost(config),
     mayFallBack: true,
+    ...(asked.host === undefined ? {} : { areOthersAsked: true }),
     now,
   };
 }

@@ -2,7 +2,6 @@
 import type { Socket } from 'node:net';
 import { messageOf } from '../error.ts';
 import { collectLine } from '../wire/line-socket.ts';
-import { sayError } from '../terminal/printer.ts';
 import { selfEnrolment, type SelfEnrolment } from '../enrolment/self/self-enrolment.ts';
 import { HELLO, isOfAnotherRelease } from '../wire/question.ts';
 import type { Certificate } from './members.ts';
@@ -37,7 +36,7 @@ export interface Answering {
 
 /** Receives the events of a connection while it lasts. */
 export interface Listener {
-  onMalformed(): void;
+  onMalformed(why: string): void;
   /** It speaks as another release: this process is of an earlier one than the program on the disk, or the caller is. */
   onOtherRelease(): void;
   /** The connection waits for the next question about this account. */
@@ -116,8 +115,7 @@ export function converse(
     }
   };
   const hangUp = (why: string): void => {
-    listener.onMalformed();
-    complain(why);
+    listener.onMalformed(why);
     socket.destroy();
   };
   socket.on('error', () => undefined);
@@ -126,12 +124,4 @@ export function converse(
     enrolment.end();
   });
   next(firstMs);
-}
-
-let complained = false;
-
-/** Says it once in the life of the process, so that malformed questions cannot fill the journal. */
-function complain(why: string): void {
-  if (!complained) sayError(`malformed question: ${why}`, 'only the user of this socket and root can send one');
-  complained = true;
 }

@@ -2,7 +2,7 @@
 import { causeOf, messageOf, NotpError } from '../error.ts';
 import { reasonOf } from '../login/record.ts';
 import { hostKeysOf } from '../state/host-keys.ts';
-import type { StatePlace } from '../state/place.ts';
+import { storeName, type StatePlace } from '../state/place.ts';
 import { openState } from '../state/state.ts';
 import { rolledBack, tryLog } from '../state/trying.ts';
 import { sayError } from '../terminal/printer.ts';
@@ -25,10 +25,11 @@ export async function healthOf(make: () => Means, { untilMs }: { readonly untilM
     key = hostKeysOf(place)?.id ?? '';
     if (key === '') throw new NotpError('store_unavailable', 'the service has no host key');
     const state = openState(place, now, { create: false, untilMs });
+    if (state === undefined) throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`);
     try {
-      if (state !== undefined) await rolledBack(state.store, () => Promise.resolve(), untilMs);
+      await rolledBack(state.store, () => Promise.resolve(), untilMs);
     } finally {
-      state?.store.close();
+      state.store.close();
     }
     tryToLog(place);
     return { reason: undefined, detail: '', key, wire: WIRE };
@@ -46,6 +47,11 @@ function tryToLog({ auditFile }: StatePlace): void {
   } catch (error) {
     throw new NotpError('audit_unavailable', `the audit log cannot be appended to: ${causeOf(error)}`);
   }
+}
+
+/** Says in the journal of a judge that a member is of another release. */
+export function sayOtherRelease(host: string): void {
+  sayFault(`${host} is of another release, and is not answered: this judge speaks ${WIRE}`, 'upgrade the earlier one');
 }
 
 const said = new Set<string>();

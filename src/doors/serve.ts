@@ -13,9 +13,11 @@ import { shellCommand } from '../otp/escape.ts';
 import { NEWER_MET } from '../store/newer.ts';
 import { onEndingSignals } from '../system/bytes.ts';
 import { onlyOrNamedFd } from '../system/listen-fds.ts';
+import { sayError } from '../terminal/printer.ts';
 import { fleetPort } from './fleet-port.ts';
 import type { Certificate } from './members.ts';
 import { answeringFor, membersFor, type ServeOptions } from './serve-answers.ts';
+import { sayOtherRelease } from './serve-health.ts';
 import { converse } from './serve-connection.ts';
 import { crowd, MAX_ASKING, turns } from './turns.ts';
 
@@ -57,13 +59,15 @@ export async function serve(options: ServeOptions): Promise<number> {
     waiting.enter(socket);
     inTurn.noteArrival();
     converse(socket, { ...answering, understand: (line) => answering.understand(line, member) }, inTurn, {
-      onMalformed: () => {
+      onMalformed: (why) => {
+        complain(why, member?.host);
         // A member that sends nonsense would have the judge leave, and the others wait for the next one.
         if (member === undefined && ++malformed === MAX_MALFORMED) enough.abort();
       },
       onOtherRelease: () => {
         // A member of another release is hung up on, and no more.
         if (member === undefined) enough.abort();
+        else sayOtherRelease(member.host);
       },
       onIdle: (account) => {
         waiting.waits(socket, account);
@@ -82,6 +86,16 @@ export async function serve(options: ServeOptions): Promise<number> {
   // Whoever makes it leave by malformed lines, or by those of another release, would have a record each time: what was counted waits for the next service, or the next login.
   if (!enough.signal.aborted && !NEWER_MET.aborted) await answering.leave();
   return 0;
+}
+
+const complained = new Set<string | undefined>();
+
+/** Says it once in the life of the process, of a member once for each, so that malformed questions cannot fill the journal. */
+function complain(why: string, member: string | undefined): void {
+  const [whose, hint] = member === undefined ? ['', 'the user of this socket'] : [` of the member ${member}`, `the notp of ${member}`];
+  if (!complained.has(member))
+    sayError(`malformed question${whose}: ${why}`, `only ${hint} and root${member === undefined ? '' : ' there'} can send one`);
+  complained.add(member);
 }
 
 /** sd_notify(3): reports that the service is ready. systemd kills a service that does not (TimeoutStartSec= in notp@.service). */

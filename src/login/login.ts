@@ -18,32 +18,40 @@ import type { Ruling } from '../verdict/rules.ts';
 import type { Attempt, Outcome, SshSession, Verifier } from '../wire/verifier.ts';
 import { accountOf, refused, type AccountState } from './account.ts';
 import { openReading, unopened, wipe, openable } from './opening.ts';
-import { enrolByNotice, record, recordOf, refuseUnlinked, settledBy, triesAfter, triesNotice, type Settled } from './record.ts';
+import { enrolByNotice, reasonOf, record, recordOf, refuseUnlinked, settledBy, triesAfter, triesNotice, type Settled } from './record.ts';
 import type { Login, Terms } from './terms.ts';
+import type { Reason } from '../verdict/reasons.ts';
 import { rulingFor } from './ruling.ts';
 import { keptFiles } from './sealed-files.ts';
 import { storedRules } from './stored-rules.ts';
 import { granted, remember, remembered, unasked } from './without-code.ts';
 
-/** Gives a verifier even where something is broken: then each of its outcomes is the refusal for it. */
+/**
+ * Gives a verifier even where something is broken: then each of its outcomes is the refusal for it. Where others are asked (see Terms), its
+ * methods throw the fault instead, unless the decision may be saved: asked again, one try would count twice.
+ */
 export function localVerifier(login: Login, terms: Terms): Verifier {
   const { place, now } = terms;
   const opened = memoised((untilMs: number) => openState(place, now, { create: false, untilMs }));
   const answer = async <T extends Outcome | undefined>(work: (hearing: Hearing) => Promise<T>): Promise<T | Outcome> => {
     const ref = newRef();
+    const commit = { isBegun: false };
     return await asUser(place.owner, async () => {
       try {
         refuseOutOfReach(login, terms);
         const untilMs = Math.min(uptimeMs() + DECISION_MS, login.untilMs ?? Infinity);
         const state = opened(untilMs);
         if (state === undefined) return await withoutState(login, terms, ref);
+        if (state.hostKey === undefined && terms.areOthersAsked === true)
+          throw new NotpError('store_unavailable', 'the service has no host key');
         return await onBasis(
           login,
           terms,
-          withDeadline(state, untilMs),
+          withDeadline(state, untilMs, commit),
           async (basis) => await work(await hearingOf(login, terms, basis, ref)),
         );
       } catch (error) {
+        if (terms.areOthersAsked === true && !commit.isBegun && OF_HOST.includes(reasonOf(error))) throw error;
         return await refuseUnlinked({ place, now }, login.origin, ref, error);
       }
     });
@@ -65,11 +73,23 @@ export function localVerifier(login: Login, terms: Terms): Verifier {
 /** The time limit of one decision, with all its calls to the store. */
 const DECISION_MS = 20_000;
 
-/** The state, with a store that waits no longer than `untilMs` of uptimeMs(). */
-function withDeadline(state: State, untilMs: number): State {
+/** The reasons of a host that another one may not have. */
+const OF_HOST: readonly Reason[] = ['store_unavailable', 'audit_unavailable', 'bad_configuration'];
+
+/** The state, with a store that waits no longer than `untilMs` of uptimeMs(), and notes in `commit` whether its work may be saved. */
+function withDeadline(state: State, untilMs: number, commit: { isBegun: boolean }): State {
   const { store } = state;
   const bounded: State['store'] = {
-    exclusively: (work) => store.exclusively(work, untilMs),
+    exclusively: async (work) => {
+      const result = await store.exclusively(async (transaction) => {
+        commit.isBegun = false;
+        const done = await work(transaction);
+        commit.isBegun = true;
+        return done;
+      }, untilMs);
+      commit.isBegun = false;
+      return result;
+    },
     sealedFiles: (user) => store.sealedFiles(user, untilMs),
     close: () => {
       store.close();

@@ -37,5 +37,7 @@ export interface Terms {
   readonly host: string;
   /** Whether a copy of this host is configured and may decide while the store is out of reach. */
   readonly mayFallBack: boolean;
+  /** Set where the caller can ask another judge. Then a fault of this host is thrown while nothing is judged and nothing saved. */
+  readonly areOthersAsked?: true;
   readonly now: () => number;
 }

@@ -94,8 +94,12 @@ export async function granted(
   if (isOutside(origin) || place.kind !== 'service') return undefined;
   const found = (await transaction.grantsOf(origin.user)).filter(({ doubt }) => doubt === undefined);
   if (found.length === 0) return undefined;
-  const facts = { ...factsOf(origin, circumstances, host), uid: origin.uid, keyDigest: session?.keyDigest };
-  const grant = grantFor(found, facts, await timeOf(transaction, now));
+  const facts = { ...factsOf(origin, circumstances, host), keyDigest: session?.keyDigest };
+  // A grant has the uid of the host that made it. A member of a fleet may have others, and may say any: there the name counts.
+  const nowMs = await timeOf(transaction, now);
+  const grant = found.find(
+    (each) => grantFor([each], { ...facts, uid: origin.host === undefined ? origin.uid : each.uid }, nowMs) !== undefined,
+  );
   return grant === undefined ? undefined : { result: 'accepted', method: 'grant', detail: nameOfGrant(grant) };
 }
 

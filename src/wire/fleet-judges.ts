@@ -3,7 +3,7 @@
  * Before each question a judge must answer a greeting, at once and without taking its turn: so a judge that is gone or hangs costs a
  * moment, and one that is only busy is waited for.
  *
- *   { "notp": "greeting/1" }   -> the same
+ *   { "notp": "greeting/2", "wire": WIRE }   -> the same, with the messages that the judge speaks
  */
 import { isIP } from 'node:net';
 import * as tls from 'node:tls';
@@ -12,12 +12,19 @@ import { uptimeMs } from '../store/clock.ts';
 import type { Identity } from '../system/certificates.ts';
 import type { Server } from '../system/settings.ts';
 import { openLines, type LineSocket } from './line-socket.ts';
-import { MAX_LINE } from './question.ts';
+import { parsePong, printPing } from './ping.ts';
+import { MAX_LINE, WIRE } from './question.ts';
 
-const GREETING = '{"notp":"greeting/1"}';
+const GREETING = JSON.stringify({ notp: 'greeting/2', wire: WIRE });
 
+/** Whether a line is a greeting, also one of another release: that is answered too, so that the other side can say so. */
 export function isGreeting(line: string): boolean {
-  return line === GREETING;
+  return /^\{"notp":"greeting\/\d{1,4}"[^]{0,256}$/.test(line);
+}
+
+/** Whether a greeting is one of another release. */
+export function isOtherGreeting(line: string): boolean {
+  return line !== GREETING;
 }
 
 export function printGreeting(): string {
@@ -40,8 +47,8 @@ export interface FleetAccess {
 export interface FleetJudges {
   /** The answer to one line, by `untilMs` of uptimeMs(). One question at a time. Throws `store_unavailable` where no judge answers. */
   ask(of: FleetAccess, line: string, untilMs: number): Promise<string>;
-  /** Throws as ask() where no judge answers a greeting. */
-  greet(of: FleetAccess, untilMs: number): Promise<void>;
+  /** Throws as ask() where no judge can decide, with the reason of each. */
+  ping(of: FleetAccess, untilMs: number): Promise<void>;
   close(): void;
 }
 
@@ -57,15 +64,15 @@ export function openFleetJudges(): FleetJudges {
   const greeted = async (server: Server, identity: () => Identity, untilMs: number): Promise<LineSocket> => {
     const name = nameOf(server);
     const kept = open.get(name);
-    if (kept !== undefined && (await isAnswering(kept, untilMs))) return kept;
+    if (kept !== undefined && (await isAnswering(kept, name, untilMs))) return kept;
     drop(name);
     const opened = await openLines(name, connect(server, identity()), 'secureConnect', { maxBytes: MAX_LINE, deadlineMs: left(untilMs) });
     open.set(name, opened);
-    await hello(opened, untilMs);
+    await hello(opened, name, untilMs);
     return opened;
   };
   /** Does `work` with the first judge that answers, and goes on to the next where that one fails. */
-  const withOne = async <T>(of: FleetAccess, untilMs: number, work: (judge: LineSocket) => Promise<T>): Promise<T> => {
+  const withOne = async <T>(of: FleetAccess, untilMs: number, work: (judge: LineSocket, name: string) => Promise<T>): Promise<T> => {
     const failures = new Map<string, string>();
     for (const patienceMs of [QUICK_MS, PATIENT_MS]) {
       for (const server of of.servers) {
@@ -73,7 +80,7 @@ export function openFleetJudges(): FleetJudges {
         const isLeftOut = patienceMs === QUICK_MS && uptimeMs() < (leftOut.get(name) ?? 0);
         if (isLeftOut || uptimeMs() >= untilMs) continue;
         try {
-          const result = await work(await greeted(server, of.identity, Math.min(untilMs, uptimeMs() + patienceMs)));
+          const result = await work(await greeted(server, of.identity, Math.min(untilMs, uptimeMs() + patienceMs)), name);
           leftOut.delete(name);
           return result;
         } catch (error) {
@@ -87,7 +94,12 @@ export function openFleetJudges(): FleetJudges {
   };
   return {
     ask: (of, line, untilMs) => withOne(of, untilMs, (judge) => judge.ask(line, left(untilMs))),
-    greet: (of, untilMs) => withOne(of, untilMs, () => Promise.resolve()),
+    ping: (of, untilMs) =>
+      withOne(of, untilMs, async (judge, name) => {
+        const { reason } = parsePong(await judge.ask(printPing(), left(untilMs)));
+        if (reason !== undefined)
+          throw new NotpError('store_unavailable', `${name}: it cannot decide (${reason}), and its journal says why`);
+      }),
     close: () => {
       for (const name of open.keys()) drop(name);
     },
@@ -95,9 +107,9 @@ export function openFleetJudges(): FleetJudges {
 }
 
 /** False where the connection has ended. Throws where the judge is silent until `untilMs`. */
-async function isAnswering(kept: LineSocket, untilMs: number): Promise<boolean> {
+async function isAnswering(kept: LineSocket, name: string, untilMs: number): Promise<boolean> {
   try {
-    await hello(kept, untilMs);
+    await hello(kept, name, untilMs);
     return true;
   } catch (error) {
     if (uptimeMs() >= untilMs) throw error;
@@ -105,9 +117,15 @@ async function isAnswering(kept: LineSocket, untilMs: number): Promise<boolean> 
   }
 }
 
-async function hello(judge: LineSocket, untilMs: number): Promise<void> {
-  if (!isGreeting(await judge.ask(printGreeting(), left(untilMs))))
-    throw new NotpError('store_unavailable', 'it does not speak as a judge does');
+async function hello(judge: LineSocket, name: string, untilMs: number): Promise<void> {
+  const heard = await judge.ask(printGreeting(), left(untilMs));
+  if (!isGreeting(heard)) throw new NotpError('store_unavailable', `${name}: it does not speak as a judge does`);
+  if (!isOtherGreeting(heard)) return;
+  const spoken = /"wire":"([\w/ ]{1,128})"/.exec(heard)?.[1] ?? 'other messages';
+  throw new NotpError(
+    'store_unavailable',
+    `${name}: the judge is of another release: it speaks ${spoken}, and this host ${WIRE}: upgrade the earlier one`,
+  );
 }
 
 /** The name in the certificate must be the one that is asked for, and the certificate one for servers. */

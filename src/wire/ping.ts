@@ -1,11 +1,11 @@
 /**
- * The question of doctor and setup whether a service can decide. It changes nothing, and no decision is made.
+ * The question of doctor and setup whether a service can decide, which a member of a fleet passes on to its judges. It changes nothing, and no decision is made.
  *
  *   { "notp": "ping/2" }
  *   { "notp": "pong/2", "reason": why the service refuses every login | null, "detail", "key": the id of its host key, or "",
  *     "wire": the versions of its messages }
  *
- * "detail" is only for root, at root's socket; a user learns no more than from a refused login. A service of an earlier release takes
+ * "detail" is only for root, at root's socket; a user learns no more than from a refused login, nor does a member. A service of an earlier release takes
  * a ping for a malformed question, and ends the conversation.
  */
 import { messageOf } from '../error.ts';
@@ -32,6 +32,10 @@ const PONG = object({
   ...{ key: text(/^([0-9a-f]{16})?$/), wire: text(/^[\w/ ]{0,128}$/) },
 }).map(({ reason, detail, key, wire }): Health => ({ reason, detail, key, wire }));
 
+export function printPing(): string {
+  return `${PING}\n`;
+}
+
 /** Whether a line is a ping, in the exact form that notp writes. */
 export function isPing(line: string): boolean {
   return line === PING;
@@ -52,7 +56,7 @@ export type Heard = { readonly health: Health } | { readonly ended: true } | { r
 /** Asks, and closes the connection. Never throws. */
 export async function ping(wire: Wire): Promise<Heard> {
   try {
-    return { health: parsePong(await wire.ask(`${PING}\n`)) };
+    return { health: parsePong(await wire.ask(printPing())) };
   } catch (error) {
     const why = messageOf(error);
     return why.endsWith(ENDED) ? { ended: true } : { silent: why };

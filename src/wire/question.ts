@@ -4,7 +4,7 @@
  * recorded ("refusal/1"). Any change of a shape takes the next number ("question/7"), and with one of the answer the question takes it too: the
  * other side may still run the earlier release. A service that reads a message of another number leaves, so that systemd starts the present
  * program for the next connection. The PAM door cannot connect again once it has given up root's rights, so it first says which messages it
- * speaks ("hello/1"), and the judge repeats that line.
+ * speaks ("hello/1"), and the judge repeats that line. Judges of a fleet are greeted with them: see judges.ts.
  *
  *   { "notp": "hello/1", "wire": WIRE }
  *   { "notp": "question/6", "ask": "before" | "acceptance" | "verify", "account": { "user", "uid" } | null, "door", "service", "rhost", "tty",

@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import { connect } from 'node:net';
 import * as tls from 'node:tls';
 import { before, describe, it } from 'node:test';
-import { openFleetJudges } from '../../src/wire/fleet-judges.ts';
+import { openFleetJudges, printGreeting } from '../../src/wire/fleet-judges.ts';
 import { printEnrolQuestion } from '../../src/wire/enrolment.ts';
 import { printQuestion, printRefusal, type Question } from '../../src/wire/question.ts';
 import { NOTHING_KNOWN } from '../../src/wire/verifier.ts';
@@ -127,24 +127,25 @@ describe('root of a member', { skip: NEEDS }, () => {
   it('cannot pose as a judge: neither with its own certificate nor with one for another server', async () => {
     const served = scratchFolder('posing');
     const judges = openFleetJudges();
-    const greet = async (): Promise<void> => {
+    const ask = async (): Promise<void> => {
       const files = filesIn(served);
       const port = await freePort();
       const server = tls.createServer({ ...files, minVersion: 'TLSv1.3' }, (socket) => socket.pipe(socket).on('error', () => undefined));
       await new Promise<void>((resolve) => server.on('tlsClientError', () => undefined).listen(port, 'localhost', resolve));
       try {
-        await judges.greet({ servers: [{ host: 'localhost', port }], identity: () => filesIn(web2) }, uptimeMs() + 5_000);
+        const of = { servers: [{ host: 'localhost', port }], identity: () => filesIn(web2) };
+        assert.equal(await judges.ask(of, 'said\n', uptimeMs() + 5_000), 'said');
       } finally {
         judges.close();
         server.close();
       }
     };
     certify(ca, 'localhost', served);
-    await assert.rejects(greet(), /unsuitable certificate purpose/);
+    await assert.rejects(ask(), /unsuitable certificate purpose/);
     certify(ca, 'other.example.org', served, ['--judge']);
-    await assert.rejects(greet(), /does not match certificate's altnames/);
+    await assert.rejects(ask(), /does not match certificate's altnames/);
     certify(ca, 'localhost', served, ['--judge']);
-    await greet();
+    await ask();
   });
 
   it('has no room for more than a question takes', async () => {
@@ -153,7 +154,7 @@ describe('root of a member', { skip: NEEDS }, () => {
   });
 
   it('cannot keep the judge from answering others', async () => {
-    const hello = '{"notp":"greeting/1"}\n';
+    const hello = printGreeting();
     const begun = await Promise.allSettled(Array.from({ length: FLOOD }, () => connectAs(web1, judge.port)));
     const flood = begun.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
     const heard = await Promise.all(flood.map((each) => each.ask(hello)));
@@ -201,7 +202,7 @@ describe('a stranger at the port of a judge', { skip: NEEDS }, () => {
       while (others.closed() < FLOOD - PLACES) await sleep(20);
       const still = first.closed() === 0;
       const member = await connectAs(web, judge.port);
-      assert.equal(await member.ask('{"notp":"greeting/1"}\n'), '{"notp":"greeting/1"}');
+      assert.equal(`${await member.ask(printGreeting())}\n`, printGreeting());
       for (const each of [first, others, member]) each.close();
       return still;
     };

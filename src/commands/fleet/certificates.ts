@@ -38,17 +38,30 @@ function initAuthority(folder: string): number {
   return 0;
 }
 
+/** The clock that openssl reads may be a tick behind. */
+const TICK_MS = 50;
+
+/**
+ * Waits for the next second. A certificate begins with a whole second: one that is made right after a revocation would otherwise begin
+ * before it, as those do that the revocation ends.
+ */
+async function nextSecond(): Promise<void> {
+  const untilMs = (Math.floor(Date.now() / 1000) + 1) * 1000 + TICK_MS;
+  await new Promise((resolve) => setTimeout(resolve, untilMs - Date.now()));
+}
+
 interface HostFlags {
   readonly judge?: boolean;
   readonly days?: number;
 }
 
 /** Makes or renews the certificate of `host`. Throws `refused` without an authority, and `failed`. */
-function hostCertificate(folder: string, host: string, { judge = false, days = HOST_DAYS }: HostFlags): number {
+async function hostCertificate(folder: string, host: string, { judge = false, days = HOST_DAYS }: HostFlags): Promise<number> {
   const authority = filesOf(folder, 'ca');
   if (!fs.existsSync(authority.key))
     throw new NotpError('refused', `there is no authority in ${quoted(folder)}`, shellCommand`notp fleet init ${folder} makes one`);
   const files = filesOf(folder, host);
+  await nextSecond();
   makeCertificate({
     ...{ ...files, authority, name: host, days },
     extensions: [
@@ -90,7 +103,7 @@ export function addCertificates(fleet: Command, finish: Finish): void {
     .argument('<host>', 'the name of the host', hostGiven)
     .option('--judge', 'for a judge, which the members find under this name')
     .option('--days <n>', `how long it lasts (default: ${String(HOST_DAYS)})`, wholeNumber(1, MAX_HOST_DAYS))
-    .action((folder: string, host: string, flags: HostFlags) => {
-      finish(hostCertificate(folder, host, flags));
+    .action(async (folder: string, host: string, flags: HostFlags) => {
+      finish(await hostCertificate(folder, host, flags));
     });
 }
