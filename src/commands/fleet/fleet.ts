@@ -47,12 +47,15 @@ function timeIn(ms: number): string {
 
 /** Ends the certificates of `host` that were made until now, by the clock of the store, whether or not it has ever asked. Throws as listMembers does. */
 async function revoke(config: Config, host: string, now: () => number): Promise<number> {
-  await onServiceState(config, FOR_ROOT, now, async (state) => {
+  const hasAsked = await onServiceState(config, FOR_ROOT, now, async (state) => {
+    const before = await state.store.exclusively((found) => found.members());
     await change(state, { ...originOf(realUser()), door: 'cli' }, async (transaction) => {
       await transaction.revokeMember(host, await timeOf(transaction, state.log.now));
       return { done: [{ context: '', event: 'fleet.revoked', detail: host }], given: undefined };
     });
+    return before.some((each) => each.host === host);
   });
+  if (!hasAsked) sayHint(`no judge was ever asked by ${host}: notp fleet has the names of those that asked`);
   sayLine(`Revoked: ${host}. Within a second no judge answers it`);
   sayHint('a certificate that is made for it from now on counts again; sessions that are open stay open');
   return 0;

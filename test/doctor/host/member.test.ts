@@ -26,8 +26,12 @@ describe('doctor on a member', { skip: lacks({ programs: ['openssl'] }) }, () =>
     assert.equal(await severity(0), 'info');
     assert.equal(await severity(80 * DAY_MS), 'warn');
     assert.equal(await severity(91 * DAY_MS), 'fail');
+    // A judge answers with it: it has no judges of its own.
+    const judge = { ...config, judges: { ...judges, servers: [] } };
+    assert.deepEqual(await Promise.all([0, 80, 91].map(async (days) => await severity(days * DAY_MS, judge))), ['info', 'warn', 'fail']);
     fs.chmodSync(key, 0o644);
     assert.equal(await severity(0), 'fail');
+    assert.equal(await severity(0, judge), 'fail');
     for (const [file, name] of [
       [key, 'key'],
       [certificate, 'certificate'],
