@@ -64,7 +64,7 @@ export async function bootBatch(name: string, { service = true }: { service?: bo
       fs.writeFileSync(outside(`/root/${file}`), lines.map((line) => `${line}\n`).join(''));
       return `/root/${file}`;
     },
-    enroll: (words, options) => container.run(['notp-enroll', ...words], { timeoutMs: 120_000, ...options }),
+    enroll: (words, options) => container.run(['notp-enroll', ...words], { timeoutMs: 500_000, ...options }),
     inTerminal: (words, options) => container.inTerminal(['notp-enroll', ...words], options),
     enrolments: () => new Map(rows(outside('/var/lib/notp/state.db')).map((row) => [row['user'] as string, enrolmentOf(row)])),
     sealedId: (user, context = 'ssh') => {

@@ -90,7 +90,7 @@ describe('a filter that cannot be', () => {
   for (const [words, message] of [
     [
       ['--event', 'logins'],
-      /It must be one of login\.accepted, .*outage\.conflict, audit\.resumed, doctor\.changed, login, host_key, fleet, outage, audit, doctor/,
+      /It must be one of login\.accepted, .*outage\.conflict, audit\.resumed, doctor\.changed, login, host_key, rules, fleet, outage, audit, doctor/,
     ],
     [['--ref', '12345'], /It must be the 8 hex digits at the end of a refusal/],
     [['--since', 'soon'], /It must be one of 2026-11-24, .*90m, 2h, 7d, today or yesterday/],
