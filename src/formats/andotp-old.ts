@@ -23,10 +23,10 @@ export const OLD_ANDOTP: Format = {
 
 /** Whether each value is about as frequent as any other. */
 function isRandom(bytes: Uint8Array): boolean {
-  const counts = new Uint32Array(256);
-  for (const byte of bytes) counts[byte] = (counts[byte] ?? 0) + 1;
-  const expected = bytes.length / counts.length;
-  return counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0) < MAX_CHI_SQUARE;
+  const counts = new Map<number, number>();
+  for (const byte of bytes) counts.set(byte, (counts.get(byte) ?? 0) + 1);
+  const squares = counts.values().reduce((sum, count) => sum + count ** 2, 0);
+  return (squares * 256) / bytes.length - bytes.length < MAX_CHI_SQUARE;
 }
 
 function opened(bytes: Uint8Array, password: string): readonly Entry[] | undefined {
