@@ -44,7 +44,7 @@ import { MEMBERS_HINT, membersAt, type Members } from './members.ts';
 import type { Reply, Answering, Request } from './serve-connection.ts';
 import { healthOf, sayFault, sayOtherRelease } from './serve-health.ts';
 import { ANSWER_DEADLINE_MS } from '../wire/remote.ts';
-import { networkOf, type Asker } from './turns.ts';
+import { addLast, networkOf, type Asker } from './turns.ts';
 
 export interface ServeOptions {
   readonly configuration: () => Config;
@@ -156,10 +156,7 @@ function lastNames(): { add: (name: string) => void; all: () => readonly string[
   const names = new Set<string>();
   return {
     add: (name) => {
-      names.delete(name);
-      names.add(name);
-      const [oldest = ''] = names;
-      if (names.size > MAX_NAMES) names.delete(oldest);
+      addLast(names, name, MAX_NAMES);
     },
     all: () => [...names],
   };

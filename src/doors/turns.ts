@@ -185,13 +185,21 @@ function lastFew(most: number): { has(account: string, one: string): boolean; ad
   return {
     has: (account, one) => all.get(account)?.has(one) === true,
     add: (account, one) => {
-      const some = presentOf(all, account, () => new Set<string>());
-      some.delete(one);
-      some.add(one);
-      const [oldest = ''] = some;
-      if (some.size > most) some.delete(oldest);
+      addLast(
+        presentOf(all, account, () => new Set<string>()),
+        one,
+        most,
+      );
     },
   };
+}
+
+/** Adds `one` as the latest of `values`, which keep the latest `most`. */
+export function addLast(values: Set<string>, one: string, most: number): void {
+  values.delete(one);
+  values.add(one);
+  const [oldest = ''] = values;
+  if (values.size > most) values.delete(oldest);
 }
 
 /** The part of a source address that its owner cannot choose: the first 64 bits of IPv6, all of any other address. */

@@ -16,8 +16,9 @@ const SOON_DAYS = 14;
 export async function examineMember(config: Config, service: User, nowMs: number): Promise<Finding[]> {
   const id = 'member';
   const { servers, certificate } = config.judges;
-  if (!isMember(config) && !existsSync(certificate)) return [];
-  const [who, harm] = isMember(config) ? ['member', 'every login is refused'] : ['judge', 'the members refuse every login'];
+  const isOfMember = isMember(config);
+  if (!isOfMember && !existsSync(certificate)) return [];
+  const [who, harm] = isOfMember ? ['member', 'every login is refused'] : ['judge', 'the members refuse every login'];
   const renew = 'notp fleet host-cert on the host of the authority makes a new one';
   try {
     const { cert } = await asUser(service, () => identityOf(config.judges));
@@ -32,12 +33,10 @@ export async function examineMember(config: Config, service: User, nowMs: number
           fix: renew,
         },
       ];
-    const detail = [
-      ...(isMember(config) ? [servers.map(({ host }) => host).join(', ')] : []),
-      `${certificate} lasts ${String(days)} days`,
-    ].join('; ');
+    const lasting = `${certificate} lasts ${String(days)} days`;
+    const detail = isOfMember ? `${servers.map(({ host }) => host).join(', ')}; ${lasting}` : lasting;
     if (days < SOON_DAYS) return [{ id, severity: 'warn', title: `The certificate of this ${who} ends soon`, detail, fix: renew }];
-    if (!isMember(config))
+    if (!isOfMember)
       return [{ id, severity: 'info', title: 'This host can judge for the members of a fleet', detail, fix: 'notp fleet lists them' }];
     const title = 'This host is a member of a fleet, whose judges decide and know who is enrolled';
     return [{ id, severity: 'info', title, detail, fix: 'notp doctor on a judge checks the enrolments' }];
